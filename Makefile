@@ -1,0 +1,60 @@
+# Each target that needs the environment builds it first, in .venv. Variables:
+#   EXTRA=cpu|cu112  MXNet for the CPU or the GPU (default: what is built, else what nvidia-smi suggests)
+#   PORT=8888        JupyterLab's port (default: the first free one from 8888)
+#   BROWSER=none     JupyterLab opens no browser
+#   CHAPTER=...      the chapter that `make reference` computes
+#   UPGRADE=1        `make lock` takes the newest versions
+#   PYTHON=python3   the Python that builds the environment
+
+PYTHON ?= python3
+EXTRA ?=
+CHAPTER ?= batch_norm
+BIN := .venv/bin
+COMPILE = $(PYTHON) tools/bootstrap.py uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+.PHONY: help env lab test notebooks lint data lock reference clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+env: ## Build the environment in .venv, unless it is up to date
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) on PATH: install Python 3.8 or newer." >&2; exit 1; }
+	@$(PYTHON) tools/bootstrap.py env "$(EXTRA)"
+
+lab: env ## Open the notebooks in JupyterLab
+	$(BIN)/jupyter-lab --ip=127.0.0.1 --ServerApp.root_dir=notebooks \
+		$(if $(PORT),--port=$(PORT) --ServerApp.port_retries=0) \
+		$(if $(filter none,$(BROWSER)),--no-browser) \
+		$(if $(filter 0,$(shell id -u)),--allow-root)
+
+test: env ## Run every notebook against its stored outputs, then the tests
+	@status=0; \
+	$(BIN)/pytest --nbval notebooks || status=1; \
+	$(BIN)/pytest tests || status=1; \
+	exit $$status
+
+notebooks: env ## Run every notebook and store its outputs
+	PYTEST_CURRENT_TEST=1 $(BIN)/jupyter-nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+lint: env ## Check style, format and spelling
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/codespell
+
+data: env ## Download and verify Fashion-MNIST
+	$(BIN)/python -m d2lhelpers.download
+
+lock: ## Compile requirements/*.txt from pyproject.toml
+	echo setuptools | $(COMPILE) - -o requirements/build.txt
+	$(COMPILE) pyproject.toml --extra cpu -o requirements/cpu.txt
+	$(COMPILE) pyproject.toml --extra cu112 -c requirements/cpu.txt -o requirements/cu112.txt
+	$(COMPILE) pyproject.toml --extra dev -c requirements/cpu.txt -c requirements/cu112.txt -o requirements/dev.txt
+
+reference: env ## Compute the reference results of CHAPTER
+	$(BIN)/python benchmarks/reference.py $(CHAPTER)
+
+clean: ## Remove the environment, the project's uv and all caches
+	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	find . -type d '(' -name __pycache__ -o -name .ipynb_checkpoints ')' -prune -exec rm -rf {} +

@@ -1,0 +1,371 @@
+"""Tests of the set-up: Makefile, tools/bootstrap.py, pyproject.toml and requirements/."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = ("cpu", "cu112", "dev")
+TARGETS = "env lab test notebooks lint data lock reference clean".split()
+
+
+def run(*command, path=os.environ["PATH"], cwd=ROOT, **variables):
+    """Runs a command with no variable but these: a make that runs the tests would pass its own on."""
+    environment = {"PATH": str(path), "HOME": os.environ.get("HOME", "/"), **variables}
+    return subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+def script(path, text):
+    """Writes a program for /bin/sh."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def bootstrap():
+    """The module tools/bootstrap.py."""
+    spec = importlib.util.spec_from_file_location("bootstrap", ROOT / "tools" / "bootstrap.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# What the machine can run
+
+
+@pytest.mark.parametrize(
+    ("answer", "extra"),
+    [
+        ("echo 4.9", "cpu"),
+        ("echo 5.0", "cu112"),
+        ("echo 8.9", "cu112"),
+        ("echo 9.0", "cpu"),
+        ("echo 12.0", "cpu"),
+        ("echo 8.6; echo 9.0", "cu112"),
+        ("echo 9.0; echo 8.6", "cpu"),
+        ("echo '[N/A]'", "cpu"),
+        ("echo 8.6; exit 9", "cpu"),
+        ("exit 0", "cpu"),
+        (None, "cpu"),
+    ],
+)
+def test_the_first_gpu_decides_the_extra(bootstrap, tmp_path, monkeypatch, answer, extra):
+    if answer:
+        query = "--query-gpu=compute_cap --format=csv,noheader"
+        script(tmp_path / "nvidia-smi", f'[ "$*" = "{query}" ] || exit 2\n{answer}')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert bootstrap.probe() == extra
+
+
+@pytest.mark.parametrize(("system", "machine"), [("Windows", "AMD64"), ("Darwin", "arm64"), ("Linux", "aarch64")])
+def test_platforms_without_mxnet_are_told_where_it_runs(bootstrap, monkeypatch, system, machine):
+    monkeypatch.setattr(bootstrap.platform, "system", lambda: system)
+    monkeypatch.setattr(bootstrap.platform, "machine", lambda: machine)
+    with pytest.raises(SystemExit, match=f"not run on {system} {machine}: use WSL2 .* Docker .* Binder"):
+        bootstrap.env()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only the Linux wheel lacks libraries")
+def test_only_missing_libraries_are_named_with_their_package(bootstrap, monkeypatch):
+    bootstrap.check()
+    monkeypatch.setitem(bootstrap.LIBRARIES, "libmissing.so.0", "libmissing0")
+    with pytest.raises(SystemExit, match=r"needs libmissing\.so\.0: run `sudo apt install libmissing0` "):
+        bootstrap.env()
+
+
+# The project's own uv
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of what the environment is built from, and a folder `bin` which is to be the whole PATH."""
+    for name in ("tools/bootstrap.py", "pyproject.toml", "requirements"):
+        target = tmp_path / "project" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, target)
+    (tmp_path / "bin").mkdir()
+    for name in ("ln", "mkdir"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name))
+    return tmp_path / "project"
+
+
+def boot(project, *arguments, **variables):
+    """Runs the project's bootstrap with nothing on PATH but the folder `bin`."""
+    return run(sys.executable, "tools/bootstrap.py", *arguments, path=project.parent / "bin", cwd=project, **variables)
+
+
+def hide(project, **modules):
+    """Returns a PYTHONPATH in which modules of these names hide those of Python."""
+    folder = project.parent / "modules"
+    folder.mkdir()
+    for name, text in modules.items():
+        (folder / f"{name}.py").write_text(text)
+    return {"PYTHONPATH": str(folder)}
+
+
+# As pip does: `--target FOLDER` gets the programs in FOLDER/bin.
+FAKE_PIP = """
+import pathlib, sys
+if "--target" in sys.argv:
+    uv = pathlib.Path(sys.argv[sys.argv.index("--target") + 1], "bin", "uv")
+    uv.parent.mkdir(parents=True)
+    uv.write_text("#!/bin/sh\\necho own uv $*\\n")
+    uv.chmod(0o755)
+"""
+
+
+def test_a_uv_on_path_is_used(project):
+    script(project.parent / "bin" / "uv", "echo $*")
+    assert boot(project, "uv", "pip", "list").stdout == "pip list\n"
+    assert not (project / ".tools").exists()
+
+
+def test_pip_fetches_uv_where_venv_fails_and_the_uv_on_path_is_broken(project):
+    script(project.parent / "bin" / "uv", "exit 127")
+    hidden = hide(project, venv="import os; os.makedirs('.tools/bin'); raise SystemExit(1)", pip=FAKE_PIP)
+    assert boot(project, "uv", "--help", **hidden).stdout == "own uv --help\n"
+    assert boot(project, "uv", "--help").stdout == "own uv --help\n", "it is fetched only once"
+
+
+def test_a_failed_fetch_of_uv_is_told(project):
+    result = boot(project, "uv", **hide(project, venv="exit(1)", pip="import sys; exit('install' in sys.argv)"))
+    assert result.returncode == 1
+    assert "pip could not fetch uv" in result.stderr
+
+
+def test_python_without_venv_and_pip_names_the_package_to_install(project):
+    result = boot(project, "env", **hide(project, venv="raise SystemExit(1)", pip="raise SystemExit(1)"))
+    assert result.returncode == 1
+    assert "sudo apt install python3-venv" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (project / ".venv").exists()
+
+
+# The environment
+
+# Notes its calls in `calls`, fails at the command that the file `fail` names, and makes a Python that runs.
+FAKE_UV = f"""
+[ "$1" = --version ] && exit
+echo "$*" >> ../calls
+[ -e ../fail ] && read -r fail < ../fail && [ "$1" = "$fail" ] && exit 1
+[ "$1" = venv ] && mkdir -p .venv/bin && ln -s {sys.executable} .venv/bin/python
+exit 0
+"""
+
+
+@pytest.fixture
+def build(project):
+    """Runs the bootstrap with a uv that only notes its calls; returns what it called and how it ended."""
+    script(project.parent / "bin" / "uv", FAKE_UV)
+
+    def build(*extra, project=project):
+        calls = project.parent / "calls"
+        calls.write_text("")
+        result = boot(project, "env", *extra)
+        return calls.read_text(), result
+
+    return build
+
+
+def test_the_environment_is_built_from_the_locks_with_hashes_and_then_left_alone(project, build):
+    calls, result = build()
+    assert result.returncode == 0, result.stderr
+    venv, sync, install = calls.splitlines()
+    assert venv == f"venv --python 3.11 {project}/.venv"
+    assert sync.startswith(f"pip sync --python {project}/.venv/bin/python ")
+    assert sync.endswith(" --require-hashes requirements/cpu.txt requirements/dev.txt")
+    assert install.endswith(" --no-deps --editable .")
+    for extra in ("", "cpu"):
+        calls, result = build(extra)
+        assert (calls, result.returncode, result.stdout) == ("", 0, "")
+
+
+@pytest.mark.parametrize("name", ["requirements/cpu.txt", "requirements/dev.txt", "pyproject.toml"])
+def test_a_changed_file_builds_anew(project, build, name):
+    build()
+    (project / name).write_text((project / name).read_text() + "# changed\n")
+    assert "requirements/cpu.txt" in build()[0]
+    assert not build()[0]
+
+
+def test_another_extra_builds_anew_and_stays(project, build):
+    build()
+    assert "requirements/cu112.txt" in build("cu112")[0]
+    assert not build()[0]
+    assert "requirements/cpu.txt" in build("cpu")[0]
+
+
+def test_a_moved_project_builds_anew(project, build):
+    build()
+    moved = project.rename(project.parent / "moved")
+    assert build(project=moved)[0]
+
+
+@pytest.mark.parametrize(("step", "sentence"), [("venv", "uv found no Python 3.11"), ("pip", "could not be built")])
+def test_a_failed_build_says_so_and_does_not_count(project, build, step, sentence):
+    build()
+    (project / "pyproject.toml").write_text("# changed\n")
+    (project.parent / "fail").write_text(f"{step}\n")
+    for _ in range(2):
+        calls, result = build()
+        assert calls
+        assert result.returncode == 1
+        assert sentence in result.stderr
+    (project.parent / "fail").unlink()
+    assert build()[1].returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only the Linux wheel lacks libraries")
+def test_libraries_that_only_the_outer_python_finds_do_not_count(project, build):
+    script(project.parent / "lost", "exit 1")
+    script(project.parent / "bin" / "uv", FAKE_UV.replace(sys.executable, str(project.parent / "lost")))
+    calls, result = build()
+    assert "sudo apt install libquadmath0 libgomp1" in result.stderr
+    assert "sync" not in calls
+
+
+def test_an_unknown_extra_is_one_sentence():
+    result = run("make", "env", "EXTRA=gpu", f"PYTHON={sys.executable}")
+    assert result.returncode != 0
+    assert result.stderr.startswith("EXTRA=gpu is unknown: use EXTRA=cpu or EXTRA=cu112.\n")
+
+
+# Makefile
+
+
+def test_make_alone_lists_every_target():
+    listed = re.findall(r"^make (\w+) +\w.*$", run("make").stdout, re.MULTILINE)
+    assert sorted(listed) == sorted([*TARGETS, "help"])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_target_has_a_recipe(target):
+    result = run("make", "-n", target)
+    assert result.returncode == 0
+    builds = "tools/bootstrap.py env" in result.stdout
+    assert builds == (target not in ("lock", "clean"))
+
+
+def test_a_missing_python_is_one_sentence():
+    result = run("make", "env", "PYTHON=no-such-python")
+    assert result.returncode != 0
+    assert result.stderr.startswith("There is no no-such-python on PATH: install Python 3.8 or newer.\n")
+
+
+@pytest.mark.parametrize(
+    ("variables", "present", "absent"),
+    [
+        ({}, "--ip=127.0.0.1", "port"),
+        ({}, "--ServerApp.root_dir=notebooks", "--no-browser"),
+        ({"BROWSER": "none"}, "--no-browser", "port"),
+        ({"BROWSER": "firefox"}, "jupyter-lab", "--no-browser"),
+        ({"PORT": "9999"}, "--port=9999 --ServerApp.port_retries=0", "--no-browser"),
+    ],
+)
+def test_lab_follows_port_and_browser(variables, present, absent):
+    command = run("make", "-n", "lab", **variables).stdout
+    assert present in command
+    assert absent not in command
+    assert "token" not in command, "JupyterLab's own random token stays"
+    assert ("--allow-root" in command) == (os.getuid() == 0)
+
+
+@pytest.mark.parametrize("failing", ["notebooks", "tests", None])
+def test_make_test_runs_both_halves_and_fails_with_either(tmp_path, failing):
+    script(tmp_path / "pytest", f'echo "$*"; case "$*" in *{failing}) exit 1; esac')
+    result = run("make", "-s", "test", "PYTHON=true", f"BIN={tmp_path}")
+    assert result.stdout.splitlines() == ["--nbval notebooks", "tests"]
+    assert (result.returncode != 0) == bool(failing)
+
+
+# Lock files
+
+
+def pins(name):
+    """The versions of each package in a lock file; a package may have several, for different Pythons."""
+    found = {}
+    for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines():
+        if match := re.match(r"([a-z0-9-]+)==(\S+)", line):
+            found.setdefault(match[1], set()).add(match[2])
+    return found
+
+
+def test_the_locks_agree():
+    versions = {}
+    for name in LOCKS:
+        for package, pinned in pins(name).items():
+            assert versions.setdefault(package, pinned) == pinned, package
+    assert pins("cpu").keys() - pins("cu112").keys() == {"mxnet"}
+
+
+@pytest.mark.parametrize("name", [*LOCKS, "build"])
+def test_a_lock_has_hashes_and_no_address_or_path(name):
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    assert "#    make lock\n" in text
+    assert not re.findall(r".*(?:://|file:| @ |(?:^|[ =])[./]).*", text, re.MULTILINE)
+    requirements = re.split(r"\n(?=[a-z0-9])", text)[1:]
+    assert requirements
+    assert all("--hash=sha256:" in requirement for requirement in requirements)
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_holds_what_pyproject_asks_for(name):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    locked = pins(name)
+    for requirement in map(Requirement, project["dependencies"] + project["optional-dependencies"][name]):
+        versions = locked[canonicalize_name(requirement.name)]
+        assert all(requirement.specifier.contains(version) for version in versions), requirement
+
+
+# Settings of the tools
+
+
+def test_nbval_compares_outputs_in_the_running_python(tmp_path):
+    cells = [
+        {
+            "cell_type": "code",
+            "execution_count": 1,
+            "id": f"cell{number}",
+            "metadata": {},
+            "outputs": [
+                {"data": {"text/plain": stored}, "execution_count": 1, "metadata": {}, "output_type": "execute_result"}
+            ],
+            "source": source,
+        }
+        for number, (source, stored) in enumerate(
+            [("1 + 1", "2"), ("1 + 1", "3"), ("import sys; sys.executable", repr(sys.executable))]
+        )
+    ]
+    metadata = {"kernelspec": {"name": "nowhere", "display_name": "nowhere", "language": "python"}}
+    notebook = tmp_path / "wrong.ipynb"
+    notebook.write_text(json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}))
+    result = run(sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "--nbval", notebook, cwd=tmp_path)
+    assert "1 failed, 2 passed" in result.stdout, result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "rules"),
+    [
+        ("d2lhelpers/x.py", "def f():\n    pass\n", {"D100", "D103"}),
+        ("tests/x.py", "def f():\n    pass\n", set()),
+        ("tools/x.py", "x = 1\nx\nimport os\n\nos.sep\n", {"B018", "E402"}),
+        ("notebooks/x.py", "x = 1\nx\nimport os\n\nos.sep\n", set()),
+    ],
+)
+def test_ruff_asks_for_docstrings_in_the_package_and_bears_with_notebooks(name, code, rules):
+    ruff = Path(sys.executable).with_name("ruff")
+    command = (ruff, "check", "--no-cache", "--output-format=json", "--stdin-filename", name, "-")
+    result = subprocess.run(command, cwd=ROOT, input=code, capture_output=True, text=True)
+    assert {finding["code"] for finding in json.loads(result.stdout)} == rules
