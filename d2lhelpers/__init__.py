@@ -1,0 +1,42 @@
+"""Helpers of the course: a drop-in for `import d2lzh as d2l` in its chapters, only faster."""
+
+from .runtime import budget, by_budget, set_seed, try_gpu, verdict  # isort: skip  (must come first: it loads MXNet)
+
+from d2lzh import get_fashion_mnist_labels, set_figsize
+
+from .chapters import definitions
+from .data import load_arrays, load_data_fashion_mnist
+from .plotting import (
+    plot_batch_norm,
+    plot_distributions,
+    plot_histories,
+    plot_shared_statistics,
+    plt,
+    show_fashion_mnist,
+)
+from .summary import summary
+from .training import History, evaluate_accuracy, train, train_ch5
+
+__all__ = [
+    "History",
+    "budget",
+    "by_budget",
+    "definitions",
+    "evaluate_accuracy",
+    "get_fashion_mnist_labels",
+    "load_arrays",
+    "load_data_fashion_mnist",
+    "plot_batch_norm",
+    "plot_distributions",
+    "plot_histories",
+    "plot_shared_statistics",
+    "plt",
+    "set_figsize",
+    "set_seed",
+    "show_fashion_mnist",
+    "summary",
+    "train",
+    "train_ch5",
+    "try_gpu",
+    "verdict",
+]

@@ -1,0 +1,183 @@
+"""Fashion-MNIST, or its stand-in, in memory, and batches made of it."""
+
+import functools
+import math
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from . import standin
+from .download import FILES, cache_folder, download, read_file
+from .runtime import mx, try_gpu
+
+
+class FashionMNIST(NamedTuple):
+    """The data set in memory: images are uint8 of shape (n, 28, 28), labels int32 of shape (n,)."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    source: str
+
+
+def _read_folder(folder):
+    arrays = {name: read_file(folder / file, sha256, shape) for name, (file, sha256, shape) in FILES.items()}
+    for name in ("train_labels", "test_labels"):
+        arrays[name] = arrays[name].astype(np.int32)
+    return FashionMNIST(**arrays, source="Fashion-MNIST")
+
+
+def _standin(reason):
+    """Return the drawn garments, from the cache where they have been drawn before, and say so."""
+    path = cache_folder("fashion-mnist-standin") / f"v{standin.STANDIN_VERSION}.npz"
+    try:
+        with np.load(path) as cached:
+            arrays = [cached[name] for name in FILES]
+    except (OSError, ValueError, KeyError, EOFError):
+        arrays = standin.draw()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f"{path.stem}.{os.getpid()}.npz")
+            np.savez(partial, **dict(zip(FILES, arrays, strict=True)))
+            partial.replace(path)
+        except OSError as error:
+            print(f"The drawn garments could not be kept for the next time ({error}).")
+    print(f"{reason}. Using drawn stand-in garments of the same ten classes instead of Fashion-MNIST.")
+    return FashionMNIST(*arrays, source="stand-in")
+
+
+@functools.lru_cache(maxsize=2)
+def _load(root, data, offline):
+    if root is None and data == "standin":
+        return _standin("D2L_DATA is 'standin'")
+    if root is None and data:
+        try:
+            return _read_folder(Path(data).expanduser())
+        except (OSError, ValueError) as error:
+            files = ", ".join(file for file, *_ in FILES.values())
+            raise FileNotFoundError(
+                f"D2L_DATA is {data!r}, but {error}; it must be a folder with the four files {files}, or 'standin', "
+                "or not be set."
+            ) from error
+    folder = Path(root).expanduser() if root else cache_folder("fashion-mnist")
+    if offline:
+        try:
+            return _read_folder(folder)
+        except (OSError, ValueError):
+            return _standin("D2L_OFFLINE is set and Fashion-MNIST is not in the cache")
+    try:
+        download(folder)
+    except (OSError, ValueError) as error:
+        return _standin(f"{error}. Set D2L_DATA to a folder with the files, or run `make data` when online")
+    return _read_folder(folder)
+
+
+def load_arrays(root=None):
+    """Return Fashion-MNIST, or its stand-in, as arrays in memory.
+
+    Args:
+        root (str, optional): a folder that has, or is to have, the four files. Without it `$D2L_DATA` is used where it
+            is set (a folder with the four files, or `standin`), else the folder where Gluon keeps its data sets.
+
+    Returns:
+        FashionMNIST: the arrays, and `source`, which is `"Fashion-MNIST"` or `"stand-in"`.
+
+    Raises:
+        FileNotFoundError: `D2L_DATA` is set but the four files are not there as published.
+
+    What is missing is downloaded, unless `D2L_OFFLINE` is set. Where that fails, the stand-in is used and said so.
+    """
+    offline = os.environ.get("D2L_OFFLINE", "") not in ("", "0")
+    return _load(None if root is None else str(root), os.environ.get("D2L_DATA", ""), offline)
+
+
+class ImageBatches:
+    """Batches of `(X, y)` on one device, in a new order every epoch; can be iterated over any number of times.
+
+    The pixels stay in memory as one uint8 array. Cast and resize happen a batch at a time on the device: loader
+    processes that prepare images one by one would take the cores from the training step.
+    """
+
+    def __init__(self, images, labels, batch_size, *, resize=None, shuffle=False, seed=0, ctx=None):
+        """Remember the images; nothing is computed yet.
+
+        Args:
+            images (numpy.ndarray): uint8 of shape (n, height, width).
+            labels (numpy.ndarray): int32 of shape (n,).
+            batch_size (int): images a batch; the last batch has what is left.
+            resize (int or tuple[int, int], optional): side, or (width, height), of the images given out, in pixels.
+            shuffle (bool): whether every epoch has an order of its own.
+            seed (int): decides these orders, together with the number of the epoch.
+            ctx (mxnet.Context, optional): where the batches are made, by default `try_gpu()`.
+
+        Raises:
+            ValueError: a size is not a positive whole number, or there are no images.
+        """
+        for name, size in (("batch_size", batch_size), ("resize", resize or 1)):
+            for number in size if name == "resize" and isinstance(size, tuple) else (size,):
+                if not isinstance(number, (int, np.integer)) or isinstance(number, bool) or number < 1:
+                    raise ValueError(f"{name} is {size!r}; it must be a whole number of at least 1.")
+        if not len(images):
+            raise ValueError("there are no images; at least one is needed.")
+        self.images, self.labels, self.batch_size = images, labels, int(batch_size)
+        self.resize = (resize, resize) if isinstance(resize, (int, np.integer)) else resize
+        self.shuffle, self.seed, self.epoch = shuffle, seed, 0
+        self.ctx = ctx or try_gpu()
+
+    def __len__(self):
+        """Return the number of batches in an epoch."""
+        return math.ceil(len(self.images) / self.batch_size)
+
+    def __iter__(self):
+        """Yield `X`, float32 of shape (batch, 1, height, width) from 0 to 1, and `y`, int32 of shape (batch,)."""
+        order = np.arange(len(self.images))
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
+            self.epoch += 1
+        for start in range(0, len(order), self.batch_size):
+            index = order[start : start + self.batch_size]
+            X = mx.nd.array(self.images[index, None], ctx=self.ctx, dtype=np.uint8).astype(np.float32)
+            if self.resize:
+                width, height = self.resize
+                # `align_corners=False` puts the samples where OpenCV, and so d2lzh's Resize, puts them.
+                X = mx.nd.contrib.BilinearResize2D(X, width=width, height=height, align_corners=False)
+            yield X * (1 / 255), mx.nd.array(self.labels[index], ctx=self.ctx, dtype=np.int32)
+
+
+def load_data_fashion_mnist(batch_size, resize=None, root=None, *, train_size=None, test_size=None, seed=0, ctx=None):
+    """Return iterators over the training and the test images of Fashion-MNIST.
+
+    Args:
+        batch_size (int): images a batch.
+        resize (int or tuple[int, int], optional): side, or (width, height), in pixels; 28 as published without it.
+        root (str, optional): folder of the four files, see `load_arrays`.
+        train_size (int, optional): use only the first so many training images; all 60,000 without it.
+        test_size (int, optional): use only the first so many test images; all 10,000 without it.
+        seed (int): decides the order of the training images in each epoch.
+        ctx (mxnet.Context, optional): device of the batches, by default `try_gpu()`.
+
+    Returns:
+        tuple[ImageBatches, ImageBatches]: training images, reshuffled every epoch, and test images in order.
+
+    Raises:
+        ValueError: a size is not a positive whole number, or larger than the data set.
+        FileNotFoundError: `D2L_DATA` is set but the files are not there.
+
+    Source: `d2lzh.load_data_fashion_mnist`, with the same first three arguments.
+    """
+    data = load_arrays(root)
+    iterators = []
+    for name, images, labels, size in (
+        ("train_size", data.train_images, data.train_labels, train_size),
+        ("test_size", data.test_images, data.test_labels, test_size),
+    ):
+        if size is not None and not 1 <= size <= len(images):
+            raise ValueError(f"{name} is {size!r}; it must be from 1 to {len(images)}, or None for all.")
+        shuffle = name == "train_size"
+        iterators.append(
+            ImageBatches(images[:size], labels[:size], batch_size, resize=resize, shuffle=shuffle, seed=seed, ctx=ctx)
+        )
+    return tuple(iterators)

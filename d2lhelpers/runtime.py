@@ -1,0 +1,176 @@
+"""Load MXNet, or say in one sentence why not; choose the device, the seed and the budget.
+
+Every other module takes `mxnet` from here, so that the checks below run before the first `import mxnet`.
+"""
+
+import ctypes
+import functools
+import importlib.util
+import os
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+
+BUDGETS = ("smoke", "cpu", "gpu")
+
+# The libraries of the cu112 extra, each after those it needs. The wheel of mxnet-cu112 looks for them on the system
+# only; loaded beforehand and globally, the copies from PyPI are found as well.
+_CUDA_LIBRARIES = (
+    "cuda_runtime/lib/libcudart.so.11.0",
+    "cuda_nvrtc/lib/libnvrtc.so.11.2",
+    "nvtx/lib/libnvToolsExt.so.1",
+    "cublas/lib/libcublasLt.so.11",
+    "cublas/lib/libcublas.so.11",
+    "cufft/lib/libcufft.so.10",
+    "curand/lib/libcurand.so.10",
+    "cusolver/lib/libcusolver.so.11",
+    "nccl/lib/libnccl.so.2",
+    "cudnn/lib/libcudnn.so.8",
+)
+
+
+def _preload_cuda():
+    """Load the CUDA libraries that `pip install d2lhelpers[cu112]` brought along, if it did."""
+    spec = importlib.util.find_spec("nvidia")
+    for root in map(Path, spec.submodule_search_locations if spec else ()):
+        for library in _CUDA_LIBRARIES:
+            if (root / library).exists():
+                ctypes.CDLL(str(root / library), mode=ctypes.RTLD_GLOBAL)
+
+
+def _explain_import_failure(error):
+    """Turn what `import mxnet` raised into one sentence that says what to do."""
+    text = str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name == "mxnet":
+        return "MXNet is not installed in this Python: open the notebooks with `make lab`, which installs it."
+    packages = {"libquadmath": "libquadmath0", "libgomp": "libgomp1"}
+    for library, package in packages.items():
+        if library in text:
+            return f"MXNet needs the system library {library}: install it with `apt-get install {package}`."
+    if "libcuda.so" in text:
+        return "This is MXNet for GPUs and there is no NVIDIA driver: rebuild for the CPU with `make env EXTRA=cpu`."
+    return f"MXNet cannot be loaded ({text}): rebuild the environment with `make clean env`."
+
+
+try:
+    _preload_cuda()
+    import mxnet as mx
+except (ImportError, OSError) as failure:
+    raise ImportError(_explain_import_failure(failure)) from failure
+
+
+def parse_device(name):
+    """Turn a device name into an MXNet context.
+
+    Args:
+        name (str): `cpu`, `gpu`, or either with an index, such as `cpu(1)`.
+
+    Returns:
+        mxnet.Context: the device.
+
+    Raises:
+        ValueError: the name has another form.
+    """
+    match = re.fullmatch(r"(cpu|gpu)(?:\((\d+)\))?", name.strip())
+    if not match:
+        raise ValueError(f"D2L_DEVICE is {name!r}; it must be cpu, gpu, cpu(1) or gpu(1), with any index.")
+    return mx.Context(match[1], int(match[2] or 0))
+
+
+def _runs_kernels(device):
+    """Compute on the device and bring the result back; a copy alone also works where no kernel can run."""
+    return (mx.nd.ones((2, 2), ctx=device) * 2).sum().asscalar() == 8
+
+
+@functools.cache
+def _choose_device(wanted):
+    if wanted:
+        device = parse_device(wanted)
+        if device.device_type == "gpu":
+            try:
+                _runs_kernels(device)
+            except mx.base.MXNetError as error:
+                reason = str(error).strip().splitlines()[-1]
+                raise RuntimeError(f"D2L_DEVICE is {wanted!r} but that device cannot compute: {reason}") from error
+        return device
+    if not mx.context.num_gpus():
+        return mx.cpu()
+    try:
+        _runs_kernels(mx.gpu())
+    except mx.base.MXNetError as error:
+        print(
+            "The GPU cannot run this build of MXNet (it has code for compute capability 5.0 to 8.9), "
+            f"so the CPU is used: {str(error).strip().splitlines()[-1]}"
+        )
+        return mx.cpu()
+    return mx.gpu()
+
+
+def try_gpu():
+    """Return the device to compute on: a GPU that has just proven it can run a kernel, else the CPU.
+
+    The environment variable `D2L_DEVICE` (`cpu`, `gpu`, `cpu(1)` …) overrides the choice.
+
+    Returns:
+        mxnet.Context: the device; the same one for the life of the process.
+
+    Raises:
+        ValueError: `D2L_DEVICE` is not the name of a device.
+        RuntimeError: `D2L_DEVICE` asks for a GPU that cannot compute.
+
+    Source: `d2lzh.try_gpu`, which copies an array to the GPU but runs nothing there: on GPUs newer than the wheel the
+    copy works and the first kernel does not.
+    """
+    return _choose_device(os.environ.get("D2L_DEVICE", ""))
+
+
+def set_seed(seed):
+    """Seed MXNet (weights, dropout), NumPy and Python, so that a run can be repeated.
+
+    Args:
+        seed (int): any whole number from 0 to 2³² − 1.
+    """
+    mx.random.seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+
+
+def budget():
+    """Return how much work this machine should be given: `smoke`, `cpu` or `gpu`.
+
+    Returns:
+        str: `$D2L_BUDGET` where it is set, else `gpu` on a GPU and `cpu` elsewhere.
+
+    Raises:
+        ValueError: `D2L_BUDGET` is set to anything else.
+    """
+    name = os.environ.get("D2L_BUDGET") or try_gpu().device_type
+    if name not in BUDGETS:
+        raise ValueError(f"D2L_BUDGET is {name!r}; it must be one of {', '.join(BUDGETS)}.")
+    return name
+
+
+def by_budget(*, smoke, cpu, gpu):
+    """Pick one of three values by the budget of this machine.
+
+    Args:
+        smoke: the value for a quick look that proves only that everything runs.
+        cpu: the value for two CPU cores and a few minutes.
+        gpu: the value for a GPU and the full data set.
+
+    Returns:
+        The argument named by `budget()`.
+    """
+    return {"smoke": smoke, "cpu": cpu, "gpu": gpu}[budget()]
+
+
+def verdict(claim, holds):
+    """Print whether a claim about measured numbers holds, or, at the smoke budget, that it was not judged.
+
+    Args:
+        claim (str): what the numbers should show.
+        holds (bool): whether they do.
+    """
+    print(f"{claim}: {'the smoke budget is too small to judge' if budget() == 'smoke' else bool(holds)}")

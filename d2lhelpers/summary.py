@@ -1,0 +1,201 @@
+"""Layer tables: output shapes, parameters and multiply-accumulates (MACs) of a network."""
+
+import contextlib
+import html
+import math
+from dataclasses import dataclass
+
+from .runtime import mx
+
+nn = mx.gluon.nn
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of a summary: shapes without the batch axis, parameters of this row alone, MACs for one image."""
+
+    name: str
+    output_shape: tuple
+    trainable: int
+    frozen: int
+    macs: int
+
+    @property
+    def params(self):
+        """Trainable and non-trainable parameters together."""
+        return self.trainable + self.frozen
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The layer table of a network; shows as a table, and its totals are numbers to compute with."""
+
+    layers: tuple
+
+    @property
+    def trainable_params(self):
+        """Parameters that training changes: those that have a gradient."""
+        return sum(layer.trainable for layer in self.layers)
+
+    @property
+    def frozen_params(self):
+        """Parameters without a gradient: moving statistics, and whatever has `grad_req='null'`."""
+        return sum(layer.frozen for layer in self.layers)
+
+    @property
+    def total_params(self):
+        """All parameters, trainable or not."""
+        return self.trainable_params + self.frozen_params
+
+    @property
+    def total_macs(self):
+        """Multiply-accumulates of all convolutions and dense layers for one image."""
+        return sum(layer.macs for layer in self.layers)
+
+    def _cells(self):
+        rows = [("layer", "output", "parameters", "not trained", "MACs")]
+        for layer in self.layers:
+            shape = " × ".join(map(str, layer.output_shape))
+            rows.append((layer.name, shape, f"{layer.params:,}", f"{layer.frozen:,}", f"{layer.macs:,}"))
+        rows.append(("total", "", f"{self.total_params:,}", f"{self.frozen_params:,}", f"{self.total_macs:,}"))
+        return rows
+
+    def __str__(self):
+        """Return the table as aligned text."""
+        rows = self._cells()
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(cell.ljust(width) if i < 2 else cell.rjust(width) for i, (cell, width) in enumerate(pairs))
+            for pairs in (list(zip(row, widths, strict=True)) for row in rows)
+        ]
+        rule = "─" * len(lines[0])
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        head, *body = self._cells()
+
+        def row(cells, tag):
+            left, right = ' style="text-align: left"', ' style="text-align: right"'
+            return "".join(f"<{tag}{left if i < 2 else right}>{html.escape(c)}</{tag}>" for i, c in enumerate(cells))
+
+        lines = [f"<tr>{row(cells, 'td')}</tr>" for cells in body[:-1]]
+        return (
+            f"<table><thead><tr>{row(head, 'th')}</tr></thead><tbody>{''.join(lines)}</tbody>"
+            f"<tfoot><tr>{row(body[-1], 'th')}</tr></tfoot></table>"
+        )
+
+
+def blocks_of(net):
+    """Return the network and all blocks inside it, each once.
+
+    Args:
+        net (mxnet.gluon.Block): any network.
+
+    Returns:
+        list[mxnet.gluon.Block]: in the order in which `apply` visits them, the network itself last.
+    """
+    found = {}
+    net.apply(lambda block: found.setdefault(id(block), block))
+    return list(found.values())
+
+
+def can_trace(net):
+    """Tell whether the network's graph can be had without running it, and so be compiled as a whole.
+
+    Args:
+        net (mxnet.gluon.Block): any network.
+
+    Returns:
+        bool: True when it is made of `HybridBlock`s and plain `nn.Sequential`s only. Any other `Block` may look at
+        numbers or at `autograd.is_training()` in its `forward`, which a graph would freeze.
+    """
+    return all(isinstance(block, mx.gluon.HybridBlock) or type(block) is nn.Sequential for block in blocks_of(net))
+
+
+def _record_calls(net, data):
+    """Call the network on `data` and return (block, output) for each block that was called, in order."""
+    calls, handles = [], []
+    for block in blocks_of(net):
+        handles.append(block.register_forward_hook(lambda block, _, output: calls.append((block, output))))
+    try:
+        with mx.autograd.pause():
+            net(data)
+    finally:
+        for handle in handles:
+            handle.detach()
+    return calls
+
+
+def _macs(block, weight_shape, output_shape):
+    """Return the MACs of one convolution or dense layer for one image: every weight is used once a position."""
+    if isinstance(block, nn.Dense):
+        positions = math.prod(output_shape[1:-1])
+    elif isinstance(block, (nn.Conv1D, nn.Conv2D, nn.Conv3D)):
+        positions = math.prod(output_shape[2:])
+    else:
+        return 0
+    return positions * math.prod(weight_shape)
+
+
+def summary(net, input_shape):
+    """Return shapes, parameters and MACs of a network, layer by layer.
+
+    Args:
+        net (mxnet.gluon.Block): the network. Made of hybrid blocks, it is only traced: it need not be initialised and
+            no weight is allocated (VGG-11 would take half a gigabyte). With a hand-written `Block` inside, it must be
+            initialised and is run once, in prediction mode, on zeros.
+        input_shape (tuple[int, ...]): shape of a batch, such as (1, 1, 28, 28); the table leaves the batch axis out.
+
+    Returns:
+        Summary: one row for each child of the network, with everything inside that child counted in.
+
+    Raises:
+        ValueError: the input is too small for the network, or has the wrong number of axes.
+        RuntimeError: the network has a hand-written `Block` and is not initialised.
+    """
+    if can_trace(net):
+        calls = _record_calls(net, mx.sym.var("data"))
+        group = mx.sym.Group([output for _, output in calls])
+        try:
+            with contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
+                arguments, output_shapes, auxiliary = group.infer_shape(data=input_shape)
+        except mx.base.MXNetError as error:
+            reason = str(error).strip().splitlines()[0].rpartition("Check failed: ")[2]
+            raise ValueError(f"input_shape is {input_shape}, which this network cannot take: {reason}") from error
+        shapes = dict(zip(group.list_arguments(), arguments, strict=True))
+        shapes.update(zip(group.list_auxiliary_states(), auxiliary, strict=True))
+    else:
+        device = next((p.list_ctx()[0] for p in net.collect_params().values()), mx.cpu())
+        calls = _record_calls(net, mx.nd.zeros(input_shape, ctx=device))
+        output_shapes = [output.shape for _, output in calls]
+        shapes = {name: parameter.shape for name, parameter in net.collect_params().items()}
+
+    rows = list(net._children.values()) or [net]
+    owner = {id(inner): i for i, child in enumerate(rows) for inner in blocks_of(child)}
+    counted = set()
+    table = [{"name": _name(child), "shape": None, "trainable": 0, "frozen": 0, "macs": 0} for child in rows]
+    for (block, _), shape in zip(calls, output_shapes, strict=True):
+        if id(block) not in owner:
+            continue
+        row = table[owner[id(block)]]
+        # Hooks fire on the way out: the last one in a row is that of the child itself, with the shape to show.
+        row["shape"] = shape[1:]
+        for parameter in block._reg_params.values():
+            if parameter.name not in counted:
+                counted.add(parameter.name)
+                row["frozen" if parameter.grad_req == "null" else "trainable"] += math.prod(shapes[parameter.name])
+        if "weight" in block._reg_params:
+            row["macs"] += _macs(block, shapes[block.weight.name], shape)
+    return Summary(tuple(Layer(r["name"], r["shape"], r["trainable"], r["frozen"], r["macs"]) for r in table))
+
+
+def _name(block):
+    """Name a row: the class, with what tells two layers of a class apart."""
+    name = type(block).__name__
+    if isinstance(block, nn.Activation):
+        return f"{name} {block._act_type}"
+    if isinstance(block, (nn.Conv2D, nn.MaxPool2D, nn.AvgPool2D)):
+        return f"{name} {'×'.join(map(str, block._kwargs['kernel']))}"
+    return name

@@ -1,0 +1,113 @@
+"""Device, budget, seed, and what is said when MXNet cannot be loaded."""
+
+import mxnet as mx
+import pytest
+from mxnet import nd
+
+import d2lhelpers as d2l
+from d2lhelpers import runtime
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    monkeypatch.delenv("D2L_DEVICE", raising=False)
+    monkeypatch.delenv("D2L_BUDGET", raising=False)
+    runtime._choose_device.cache_clear()
+    yield monkeypatch
+    runtime._choose_device.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "context"), [("cpu", mx.cpu()), ("cpu(1)", mx.cpu(1)), ("gpu", mx.gpu()), ("gpu(2)", mx.gpu(2))]
+)
+def test_device_names(name, context):
+    assert runtime.parse_device(name) == context
+
+
+@pytest.mark.parametrize("name", ["tpu", "cpu1", "cpu(-1)", "gpu()", "cpu(1)x"])
+def test_wrong_device_name(fresh, name):
+    fresh.setenv("D2L_DEVICE", name)
+    with pytest.raises(ValueError, match="D2L_DEVICE is .* it must be cpu, gpu"):
+        d2l.try_gpu()
+
+
+def test_device_from_the_environment(fresh):
+    fresh.setenv("D2L_DEVICE", "cpu(1)")
+    assert d2l.try_gpu() == mx.cpu(1)
+
+
+def test_wanted_gpu_that_is_not_there(fresh):
+    fresh.setattr(runtime, "_runs_kernels", refuse("no kernel image is available"))
+    fresh.setenv("D2L_DEVICE", "gpu")
+    with pytest.raises(RuntimeError, match="D2L_DEVICE is 'gpu' but that device cannot compute: no kernel image"):
+        d2l.try_gpu()
+
+
+def refuse(reason):
+    def probe(device):
+        raise mx.base.MXNetError(reason)
+
+    return probe
+
+
+def test_gpu_that_runs_kernels_is_used(fresh):
+    fresh.setattr(mx.context, "num_gpus", lambda: 1)
+    fresh.setattr(runtime, "_runs_kernels", lambda device: True)
+    assert d2l.try_gpu() == mx.gpu()
+    assert d2l.budget() == "gpu"
+
+
+def test_gpu_newer_than_the_wheel_gives_the_cpu_and_one_line(fresh, capsys):
+    fresh.setattr(mx.context, "num_gpus", lambda: 1)
+    fresh.setattr(runtime, "_runs_kernels", refuse("CUDA: Check failed\nno kernel image is available"))
+    assert (d2l.try_gpu(), d2l.try_gpu()) == (mx.cpu(), mx.cpu())
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    assert "5.0 to 8.9" in lines[0]
+    assert "no kernel image" in lines[0]
+
+
+def test_the_probe_runs_a_kernel():
+    assert runtime._runs_kernels(mx.cpu())
+
+
+def test_budget(fresh):
+    assert d2l.budget() == "cpu"
+    fresh.setenv("D2L_BUDGET", "smoke")
+    assert d2l.by_budget(smoke=1, cpu=2, gpu=3) == 1
+    fresh.setenv("D2L_BUDGET", "huge")
+    with pytest.raises(ValueError, match="D2L_BUDGET is 'huge'; it must be one of smoke, cpu, gpu"):
+        d2l.budget()
+
+
+def test_verdict(fresh, capsys):
+    d2l.verdict("it holds", True)
+    d2l.verdict("it holds", False)
+    fresh.setenv("D2L_BUDGET", "smoke")
+    d2l.verdict("it holds", False)
+    lines = ["it holds: True", "it holds: False", "it holds: the smoke budget is too small to judge"]
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_seed_repeats_weights():
+    draws = []
+    for seed in (1, 1, 2):
+        d2l.set_seed(seed)
+        draws.append(nd.random.normal(shape=4).asnumpy().tolist())
+    assert draws[0] == draws[1] != draws[2]
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (ModuleNotFoundError("No module named 'mxnet'", name="mxnet"), "make lab"),
+        (OSError("libquadmath.so.0: cannot open shared object file"), "apt-get install libquadmath0"),
+        (OSError("libgomp.so.1: cannot open shared object file"), "apt-get install libgomp1"),
+        (OSError("libcuda.so.1: cannot open shared object file"), "make env EXTRA=cpu"),
+        (ImportError("numpy.core.multiarray failed to import"), "make clean env"),
+    ],
+)
+def test_why_mxnet_cannot_be_loaded(error, remedy):
+    sentence = runtime._explain_import_failure(error)
+    assert remedy in sentence
+    assert "\n" not in sentence

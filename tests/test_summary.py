@@ -1,0 +1,120 @@
+"""The layer table: exact counts, and nothing allocated for them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import networks
+import pytest
+from mxnet import nd
+from mxnet.gluon import nn
+
+import d2lhelpers as d2l
+
+
+def lenet():
+    return d2l.definitions("01_batch_norm").lenet()
+
+
+@pytest.mark.parametrize(
+    ("make", "side", "params", "macs"),
+    [
+        (lenet, 28, 44_426, 281_640),
+        (networks.alexnet, 224, 46_764_746, 938_146_176),
+        (lambda: networks.vgg(networks.VGG11), 224, 128_806_154, 7_547_232_256),
+        (lambda: networks.vgg(networks.VGG11, ratio=8), 224, 29_815_850, 148_881_408),
+        (networks.nin, 224, 1_992_166, 762_297_352),
+        (networks.googlenet, 96, 5_977_530, 276_066_304),
+        (networks.googlenet, 224, 5_977_530, 1_502_982_144),
+    ],
+)
+def test_exact_counts(make, side, params, macs):
+    table = d2l.summary(make(), (1, 1, side, side))
+    assert (table.total_params, table.total_macs) == (params, macs)
+
+
+def test_shapes_row_by_row():
+    rows = d2l.summary(networks.nin(), (1, 1, 224, 224)).layers
+    assert [row.output_shape for row in rows] == [
+        *((96, 54, 54), (96, 26, 26), (256, 26, 26), (256, 12, 12), (384, 12, 12), (384, 5, 5), (384, 5, 5)),
+        *((10, 5, 5), (10, 1, 1), (10,)),
+    ]
+
+
+def test_batch_size_changes_nothing():
+    assert d2l.summary(lenet(), (64, 1, 28, 28)) == d2l.summary(lenet(), (1, 1, 28, 28))
+
+
+def test_no_weight_is_allocated():
+    code = """
+import resource, networks, d2lhelpers as d2l
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+d2l.summary(networks.vgg(((1, 8),)), (1, 1, 224, 224))
+before = peak()
+d2l.summary(networks.vgg(networks.VGG11), (1, 1, 224, 224))
+print(peak() - before)
+"""
+    tests = Path(__file__).parent
+    grown = subprocess.run([sys.executable, "-c", code], cwd=tests, capture_output=True, text=True, check=True)
+    assert float(grown.stdout) < 50  # MB; the weights alone would take 515
+
+
+def test_frozen_and_moving_parameters_are_counted_apart():
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(6, 5), nn.BatchNorm(), nn.Dense(10))
+    table = d2l.summary(net, (1, 1, 12, 12))
+    assert (table.trainable_params, table.frozen_params) == (156 + 12 + 3850, 12)
+    net[1].gamma.grad_req = "null"
+    assert d2l.summary(net, (1, 1, 12, 12)).frozen_params == 18
+
+
+class Doubled(nn.Block):
+    """A hand-written block: looks at numbers, so it cannot be traced."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Dense(3, flatten=False)
+
+    def forward(self, X):
+        assert X.shape
+        return self.dense(X) * 2
+
+
+def test_hand_written_block_is_run_once():
+    net = nn.Sequential()
+    net.add(nn.Dense(4, flatten=False), Doubled())
+    with pytest.raises(RuntimeError, match="initialize"):
+        d2l.summary(net, (1, 5, 2))
+    net.initialize()
+    table = d2l.summary(net, (1, 5, 2))
+    assert [(row.output_shape, row.params, row.macs) for row in table.layers] == [((5, 4), 12, 40), ((5, 3), 15, 60)]
+
+
+def test_shared_layer_counts_its_parameters_once_and_its_work_twice():
+    net = nn.HybridSequential()
+    dense = nn.Dense(4, in_units=4)
+    net.add(dense, dense)
+    table = d2l.summary(net, (1, 4))
+    assert (table.total_params, table.total_macs) == (20, 32)
+
+
+def test_input_that_does_not_fit(capsys):
+    with pytest.raises(ValueError, match=r"input_shape is \(1, 1, 16, 16\), which this network cannot take"):
+        d2l.summary(networks.vgg(networks.VGG11), (1, 1, 16, 16))
+    assert not capsys.readouterr().out
+
+
+def test_the_table_as_text_and_html():
+    table = d2l.summary(lenet(), (1, 1, 28, 28))
+    lines = str(table).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert lines[-1].split() == ["total", "44,426", "0", "281,640"]
+    assert table._repr_html_().count("<tr>") == len(table.layers) + 2
+
+
+def test_network_and_hooks_stay_as_they_were():
+    net = lenet()
+    net.initialize()
+    d2l.summary(net, (1, 1, 28, 28))
+    assert net(nd.zeros((2, 1, 28, 28))).shape == (2, 10)
+    assert not any(block._forward_hooks for block in net)

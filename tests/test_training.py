@@ -1,0 +1,248 @@
+"""Training and evaluation: the same results as d2lzh, and what else is promised."""
+
+import d2lzh
+import matplotlib.figure
+import mxnet as mx
+import numpy as np
+import pytest
+from mxnet import autograd, gluon, nd
+from mxnet.gluon import nn
+
+import d2lhelpers as d2l
+from d2lhelpers import plotting, training
+from d2lhelpers.data import ImageBatches
+
+
+def batches(n=70, batch_size=16, **options):
+    """Easy images: the class is the row that is bright. The last batch is smaller."""
+    labels = np.arange(n, dtype=np.int32) % 10
+    images = np.zeros((n, 10, 10), dtype=np.uint8)
+    images[np.arange(n), labels] = 255
+    return ImageBatches(images, labels, batch_size, **options)
+
+
+def network(norm=nn.BatchNorm, ctx=None):
+    d2l.set_seed(0)
+    net = nn.Sequential()
+    net.add(nn.Conv2D(4, 3), norm(), nn.Activation("relu"), nn.Dense(10))
+    ctx = ctx or d2l.try_gpu()
+    net.initialize(ctx=ctx)
+    net(nd.zeros((1, 1, 10, 10), ctx=ctx))  # draws the weights now, so that the seed decides them
+    return net
+
+
+def sgd(net, lr=0.1):
+    return gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr})
+
+
+def fit(net, num_epochs=2, lr=0.1, ctx=None, **options):
+    ctx = ctx or d2l.try_gpu()
+    data = batches(ctx=ctx)
+    return d2l.train_ch5(net, data, data, 16, sgd(net, lr), ctx, num_epochs, **options)
+
+
+def parameters(net):
+    return [parameter.data().asnumpy() for parameter in net.collect_params().values()]
+
+
+def assert_same_parameters(net, other):
+    for ours, theirs in zip(parameters(net), parameters(other), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+class Scale(nn.Block):
+    """A hand-written block, which cannot be traced."""
+
+    def forward(self, X):
+        assert X.shape
+        return X * 1
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm, Scale])
+def test_same_weights_as_d2lzh(norm, capsys):
+    ours, theirs, ctx = network(norm), network(norm), d2l.try_gpu()
+    history = fit(ours)
+    d2lzh.train_ch5(theirs, batches(), batches(), 16, sgd(theirs), ctx, 2)
+    assert_same_parameters(ours, theirs)
+    lines = capsys.readouterr().out.splitlines()
+    without_time = [line.partition(", time")[0] for line in lines]
+    assert without_time[:3] == without_time[3:]
+    assert [len(v) for v in (history.loss, history.train_acc, history.test_acc, history.seconds)] == [2] * 4
+
+
+def test_train_divides_by_each_batch_as_d2lzh_does(capsys):
+    ours, theirs, ctx = network(), network(), d2l.try_gpu()
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    d2l.train(batches(), batches(), ours, loss, sgd(ours), ctx, 1)
+    d2lzh.train(batches(), batches(), theirs, loss, sgd(theirs), ctx, 1)
+    assert_same_parameters(ours, theirs)
+
+
+def test_last_small_batch_counts_less_in_train_ch5():
+    nominal, weighed = network(), network()
+    fit(nominal, 1, verbose=False)
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    d2l.train(batches(), batches(), weighed, loss, sgd(weighed), d2l.try_gpu(), 1, verbose=False)
+    assert abs(parameters(nominal)[0] - parameters(weighed)[0]).max() > 1e-5
+
+
+def test_compiled_and_step_by_step_agree():
+    compiled, eager = network(), network()
+    histories = [fit(compiled, verbose=False), fit(eager, verbose=False, hybridize=False)]
+    assert_same_parameters(compiled, eager)
+    np.testing.assert_allclose(histories[0].loss, histories[1].loss, rtol=1e-4)
+
+
+def test_the_network_itself_is_not_compiled():
+    net = network()
+    fit(net, 1, verbose=False)
+    seen = []
+    net[0].register_forward_hook(lambda *_: seen.append(1))
+    first, second = net(nd.zeros((1, 1, 10, 10))), net(nd.ones((1, 1, 10, 10)))
+    assert seen == [1, 1]
+    assert (first.asnumpy() != second.asnumpy()).any()
+
+
+class Noisy(nn.Block):
+    """Works on symbols too, yet must not be traced: a graph would keep the branch of the moment."""
+
+    def forward(self, X):
+        return X * 0 if autograd.is_training() else X
+
+
+def test_hand_written_block_is_never_frozen_into_a_graph():
+    net = network(Noisy)
+    fit(net, 1, verbose=False)
+    assert (parameters(net)[0] == parameters(network(Noisy))[0]).all()  # no gradient came through
+
+
+def test_frozen_parameters_stay():
+    net = network()
+    net.collect_params(".*gamma|.*beta").setattr("grad_req", "null")
+    start = parameters(net)
+    fit(net, verbose=False)
+    changed = [bool((a != b).any()) for a, b in zip(parameters(net), start, strict=False)]
+    names = [name.split("_", 1)[1] for name in net.collect_params()]
+    assert {name for name, moved in zip(names, changed, strict=True) if not moved} == {"gamma", "beta"}
+
+
+def test_history():
+    history = fit(network(), 3, verbose=False)
+    assert history.train_acc[-1] > 0.9
+    assert history.steps[-1][0] == 3
+    assert [point[0] for point in history.steps] == sorted(point[0] for point in history.steps)
+    assert not history.stopped
+
+
+def test_history_has_about_twenty_points_an_epoch():
+    data, net = batches(700, 4), network()
+    history = d2l.train_ch5(net, data, batches(), 4, sgd(net), d2l.try_gpu(), 2, verbose=False)
+    assert 38 <= len(history.steps) <= 42
+
+
+def test_diverging_run_stops_with_advice(capsys):
+    net = network()
+    history = fit(net, 5, lr=1e38)
+    assert len(history.loss) < 5
+    assert "learning rate ten times smaller" in history.stopped
+    assert history.stopped in capsys.readouterr().out
+
+
+class Stopping:
+    """Batches with a stop button pressed in the second epoch."""
+
+    def __init__(self):
+        self.epochs = 0
+
+    def __len__(self):
+        return 5
+
+    def __iter__(self):
+        self.epochs += 1
+        for i, batch in enumerate(batches()):
+            if self.epochs == 2 and i == 2:
+                raise KeyboardInterrupt
+            yield batch
+
+
+def test_stop_button_keeps_network_and_history(capsys):
+    net = network()
+    history = d2l.train_ch5(net, Stopping(), batches(), 16, sgd(net), d2l.try_gpu(), 5)
+    assert len(history.test_acc) == 1
+    assert history.steps[-1][0] == pytest.approx(1.4)
+    assert "after 1.4 of 5 epochs" in history.stopped
+    assert d2l.evaluate_accuracy(batches(), net) > 0
+
+
+def test_evaluate_accuracy_as_d2lzh():
+    net = network()
+    fit(net, 1, verbose=False)
+    assert d2l.evaluate_accuracy(batches(), net) == pytest.approx(d2lzh.evaluate_accuracy(batches(), net))
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm, Scale])
+def test_everything_stays_on_its_device(norm, one_device_only):
+    net = network(norm, mx.cpu(1))
+    history = fit(net, ctx=mx.cpu(1), verbose=False)
+    assert history.train_acc
+    assert d2l.evaluate_accuracy(batches(), net, mx.cpu(1)) == pytest.approx(history.test_acc[-1])
+
+
+def test_the_guard_for_devices_works(one_device_only):
+    with pytest.raises(AssertionError, match="operands on"):
+        nd.ones(2, ctx=mx.cpu(0)) + nd.ones(2, ctx=mx.cpu(1))
+
+
+class Handle:
+    def __init__(self, shown):
+        self.shown = shown
+
+    def update(self, bundle, **options):
+        self.shown.append(bundle)
+
+
+def test_live_curves_are_one_display_with_constant_text(monkeypatch, capsys):
+    shown = []
+
+    def display(bundle, **options):
+        assert options["raw"]
+        shown.append(bundle)
+        return Handle(shown)
+
+    monkeypatch.setattr(plotting, "display", display)
+    monkeypatch.setattr(training, "get_ipython", type("ZMQInteractiveShell", (), {}))
+    monkeypatch.setattr(plotting.LiveCurves, "due", lambda self: True)
+    fit(network())
+    assert len(shown) > 5
+    assert {bundle["text/plain"] for bundle in shown} == {"<training curves>"}
+    assert all(bundle["image/png"].startswith(b"\x89PNG") for bundle in shown)
+    assert not capsys.readouterr().out
+
+
+def test_figures():
+    history = fit(network(), verbose=False)
+    images, labels = next(iter(batches()))
+    names = d2l.get_fashion_mnist_labels(labels.asnumpy())
+    for figure, panels in (
+        (d2l.plot_histories({"a": history, "b": history}), 3),
+        (d2l.plot_distributions({"row": {"a": np.ones(5), "b": np.arange(5)}}), 2),
+        (d2l.plot_shared_statistics(), 2),
+        (d2l.plot_batch_norm(np.arange(9), gamma=2, beta=1), 3),
+        (d2l.show_fashion_mnist(images[:4], names), 4),
+    ):
+        assert isinstance(figure, matplotlib.figure.Figure)
+        assert len(figure.axes) == panels
+
+
+def test_plot_batch_norm_shows_what_it_says():
+    axes = d2l.plot_batch_norm(np.arange(9), gamma=2, beta=1).axes
+    assert [ax.texts[0].get_text() for ax in axes] == [
+        *("mean 4.00\nstd 2.58", "mean 0.00\nstd 1.00", "mean 1.00\nstd 2.00")
+    ]
+
+
+def test_d2lzh_draws_again():
+    d2l.set_figsize((3, 2))
+    d2lzh.semilogy([1, 2], [1, 10], "x", "y")
+    assert d2l.plt.rcParams["figure.figsize"] == [3.5, 2.5]
+    d2l.plt.close("all")
