@@ -1,0 +1,152 @@
+"""The stored notebooks: clean, complete, and compared by nbval in earnest."""
+
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+TAGS = {"definition", "exercise", "nbval-ignore-output"}
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def markdown(path):
+    return "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+@each_notebook
+def test_format_is_valid(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nbformat.validate(read(path))
+
+
+@each_notebook
+def test_every_cell_was_executed_in_order_without_error(path):
+    cells = code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+
+
+@each_notebook
+def test_tags(path):
+    for cell in code_cells(path):
+        assert tags(cell) <= TAGS
+        assert not ("definition" in tags(cell) and cell.outputs), f"{cell.id} defines and prints"
+
+
+@each_notebook
+def test_most_outputs_are_compared(path):
+    cells = code_cells(path)
+    ignored = [cell for cell in cells if "nbval-ignore-output" in tags(cell)]
+    assert len(ignored) <= len(cells) / 3
+
+
+@each_notebook
+def test_nothing_machine_made_is_stored(path):
+    text = path.read_text()
+    assert path.stat().st_size < 1_500_000
+    assert "widgets" not in read(path).metadata
+    assert "application/vnd.jupyter.widget-view+json" not in text
+    assert "image/svg+xml" not in text
+    for cell in code_cells(path):
+        printed = "".join(str(output.get("text", "")) for output in cell.outputs)
+        assert not re.search(r"/(home|root|tmp|work|usr)/", cell.source + printed), cell.id
+        if "nbval-ignore-output" not in tags(cell):
+            assert not re.search(r"@[cg]pu\(|\b[cg]pu\(\d", printed), f"{cell.id} prints its device"
+
+
+@each_notebook
+def test_links_and_images(path):
+    text = markdown(path)
+    headings = {re.sub(r"\s+", "-", line.lstrip("# ").strip()) for line in text.splitlines() if line.startswith("#")}
+    assert not re.search(r"!\[[^\]]*\]\(http|<img", text), "remote or raw image"
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in headings
+        elif not target.startswith("http"):
+            assert (path.parent / target.partition("#")[0]).exists(), target
+
+
+@each_notebook
+def test_every_exercise_has_task_stub_and_solution(path):
+    cells = read(path).cells
+    stubs = [i for i, cell in enumerate(cells) if "exercise" in tags(cell)]
+    assert len(stubs) >= 5
+    for number, i in enumerate(stubs, 1):
+        task, stub, solution = cells[i - 1 : i + 2]
+        name = stub.id.removeprefix("stub-")
+        assert (task.id, stub.id, solution.id) == (f"exercise-{name}", f"stub-{name}", f"solution-{name}")
+        assert task.source.startswith(f"### Exercise {number} · ")
+        assert re.search(r"^(●○○|●●○|●●●) · \d+ minutes$", task.source, re.MULTILINE)
+        assert solution.source.startswith("<details><summary>Solution</summary>\n")
+        assert solution.source.endswith("</details>")
+        code = re.findall(r"```python\n(.*?)```", solution.source, re.DOTALL)
+        assert len(code) == 1
+        compile(code[0], solution.id, "exec")
+
+
+def nbval(tmp_path, cells):
+    """Run nbval on a notebook with these cells; return whether it passed, and what it printed."""
+    notebook = read(NOTEBOOKS[0])
+    notebook.cells = cells
+    nbformat.write(notebook, tmp_path / "copy.ipynb")
+    command = [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "--nbval", "-p", "no:cacheprovider"]
+    result = subprocess.run([*command, tmp_path / "copy.ipynb"], capture_output=True, text=True, cwd=tmp_path)
+    return result.returncode == 0, result.stdout
+
+
+def beginning(last):
+    """Return the code cells of the first chapter up to the one with the id `last`."""
+    cells = code_cells(NOTEBOOKS[0])
+    return cells[: [cell.id for cell in cells].index(last) + 1]
+
+
+@pytest.fixture
+def smoke(monkeypatch):
+    monkeypatch.setenv("D2L_BUDGET", "smoke")
+
+
+def test_nbval_accepts_the_notebook_as_stored(tmp_path, smoke):
+    passed, printed = nbval(tmp_path, beginning("lenet-table"))
+    assert passed, printed
+
+
+def test_nbval_notices_one_changed_number(tmp_path, smoke):
+    cells = beginning("lenet-table")
+    data = cells[-1].outputs[0].data
+    assert "44,426" in data["text/plain"]
+    data["text/plain"] = data["text/plain"].replace("44,426", "44,427")
+    passed, printed = nbval(tmp_path, cells)
+    assert not passed
+    assert "44,427" in printed
+
+
+def test_nbval_notices_an_exception_in_a_training_cell(tmp_path, smoke):
+    cells = beginning("train-plain")
+    cells[-1].metadata["tags"] = ["nbval-ignore-output"]  # even where the output is not compared
+    cells[-1].source += "\nraise RuntimeError('training broke')"
+    passed, printed = nbval(tmp_path, cells)
+    assert not passed
+    assert "training broke" in printed
