@@ -13,9 +13,8 @@ import json
 import statistics
 from pathlib import Path
 
-from mxnet import gluon, init
-
 import d2lhelpers as d2l
+from mxnet import gluon, init
 
 RESULTS = Path(__file__).parent / "reference"
 SEEDS = (0, 1, 2)

@@ -63,18 +63,18 @@ class LiveCurves:
 
     def __init__(self, num_epochs):
         """Show an empty picture for a training of `num_epochs` epochs."""
-        self.figure = Figure(figsize=(7.6, 2.7), dpi=120, layout="constrained")
-        bar, self.loss_ax, self.acc_ax = self.figure.subplot_mosaic(
-            [["bar", "bar"], ["loss", "acc"]], height_ratios=(1, 16)
-        ).values()
+        self.figure = Figure(figsize=(7.6, 2.7), dpi=120)
+        # Fixed places (left, bottom, width, height) draw faster than a layout worked out anew for every picture.
+        places = ((0.06, 0.85, 0.92, 0.04), (0.06, 0.19, 0.42, 0.52), (0.56, 0.19, 0.42, 0.52))
+        bar, self.loss_ax, self.acc_ax = map(self.figure.add_axes, places)
         bar.set_axis_off()
         bar.set(xlim=(0, 1), ylim=(0, 1))
         bar.barh(0.5, 1, 1, color="#e8e8e8")
         (self.bar,) = bar.barh(0.5, 0, 1, color=GREEN)
-        self.text = self.figure.suptitle("", fontsize="medium")
+        self.text = bar.set_title("", fontsize="medium", pad=3)
         (self.loss_line,) = self.loss_ax.plot([], [], color=BLUE)
         (self.train_line,) = self.acc_ax.plot([], [], color=BLUE, label="training")
-        (self.test_line,) = self.acc_ax.plot([], [], "o-", color=RED, label="test")
+        (self.test_line,) = self.acc_ax.plot([], [], "o-", color=RED, label="test", clip_on=False)
         for ax, title in ((self.loss_ax, "training loss"), (self.acc_ax, "accuracy")):
             _tidy(ax, "epoch", title=title)
             ax.set_xlim(0, num_epochs)

@@ -7,7 +7,6 @@ import mxnet.ndarray._internal
 import mxnet.ndarray.register
 import numpy as np
 import pytest
-
 from d2lhelpers import data, download
 
 

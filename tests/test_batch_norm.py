@@ -1,12 +1,11 @@
 """The layers of chapter 1 against MXNet's own, on more inputs than the chapter shows."""
 
+import d2lhelpers as d2l
 import mxnet as mx
 import numpy as np
 import pytest
 from mxnet import autograd, gluon, init, nd
 from mxnet.gluon import nn
-
-import d2lhelpers as d2l
 
 CHAPTER = d2l.definitions("01_batch_norm")
 SHAPES = [(64, 10), (5, 1), (256, 120), (8, 3, 6, 6), (2, 7, 1, 5), (256, 6, 24, 24)]

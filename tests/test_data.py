@@ -4,14 +4,13 @@ import functools
 import http.server
 import threading
 
+import d2lhelpers as d2l
 import d2lzh
 import mxnet as mx
 import numpy as np
 import pytest
-from mxnet.gluon.data.vision import transforms
-
-import d2lhelpers as d2l
 from d2lhelpers import data, download, standin
+from mxnet.gluon.data.vision import transforms
 
 UNREACHABLE = "http://127.0.0.1:9/"
 

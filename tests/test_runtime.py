@@ -1,11 +1,10 @@
 """Device, budget, seed, and what is said when MXNet cannot be loaded."""
 
+import d2lhelpers as d2l
 import mxnet as mx
 import pytest
-from mxnet import nd
-
-import d2lhelpers as d2l
 from d2lhelpers import runtime
+from mxnet import nd
 
 
 @pytest.fixture

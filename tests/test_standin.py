@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from d2lhelpers import standin
 
 FASHION_MNIST_MEAN, FASHION_MNIST_STD = 72.9, 90.0  # Of the pixels of the real training set.

@@ -4,12 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import d2lhelpers as d2l
 import networks
 import pytest
 from mxnet import nd
 from mxnet.gluon import nn
-
-import d2lhelpers as d2l
 
 
 def lenet():

@@ -1,16 +1,15 @@
 """Training and evaluation: the same results as d2lzh, and what else is promised."""
 
+import d2lhelpers as d2l
 import d2lzh
 import matplotlib.figure
 import mxnet as mx
 import numpy as np
 import pytest
-from mxnet import autograd, gluon, nd
-from mxnet.gluon import nn
-
-import d2lhelpers as d2l
 from d2lhelpers import plotting, training
 from d2lhelpers.data import ImageBatches
+from mxnet import autograd, gluon, nd
+from mxnet.gluon import nn
 
 
 def batches(n=70, batch_size=16, **options):
@@ -98,7 +97,8 @@ def test_the_network_itself_is_not_compiled():
     fit(net, 1, verbose=False)
     seen = []
     net[0].register_forward_hook(lambda *_: seen.append(1))
-    first, second = net(nd.zeros((1, 1, 10, 10))), net(nd.ones((1, 1, 10, 10)))
+    ctx = d2l.try_gpu()
+    first, second = net(nd.zeros((1, 1, 10, 10), ctx=ctx)), net(nd.ones((1, 1, 10, 10), ctx=ctx))
     assert seen == [1, 1]
     assert (first.asnumpy() != second.asnumpy()).any()
 
@@ -177,7 +177,8 @@ def test_stop_button_keeps_network_and_history(capsys):
 def test_evaluate_accuracy_as_d2lzh():
     net = network()
     fit(net, 1, verbose=False)
-    assert d2l.evaluate_accuracy(batches(), net) == pytest.approx(d2lzh.evaluate_accuracy(batches(), net))
+    theirs = d2lzh.evaluate_accuracy(batches(), net, d2l.try_gpu())
+    assert d2l.evaluate_accuracy(batches(), net) == pytest.approx(theirs)
 
 
 @pytest.mark.parametrize("norm", [nn.BatchNorm, Scale])
