@@ -1,6 +1,11 @@
-"""Device, budget, seed, and what is said when MXNet cannot be loaded."""
+"""Device, threads, budget, seed, and what is said when MXNet cannot be loaded."""
+
+import os
+import subprocess
+import sys
 
 import d2lhelpers as d2l
+import loky
 import mxnet as mx
 import pytest
 from d2lhelpers import runtime
@@ -68,6 +73,21 @@ def test_gpu_newer_than_the_wheel_gives_the_cpu_and_one_line(fresh, capsys):
 
 def test_the_probe_runs_a_kernel():
     assert runtime._runs_kernels(mx.cpu())
+
+
+def threads(**environment):
+    """Return how many threads MXNet is told to use in a fresh process."""
+    inherited = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    command = [sys.executable, "-c", "import os, d2lhelpers; print(os.environ['OMP_NUM_THREADS'])"]
+    return int(subprocess.run(command, env=inherited | environment, capture_output=True, check=True).stdout)
+
+
+def test_every_core_gets_a_thread():
+    assert threads() == loky.cpu_count(only_physical_cores=True)
+
+
+def test_number_of_threads_from_the_environment():
+    assert threads(OMP_NUM_THREADS="3") == 3
 
 
 def test_budget(fresh):
