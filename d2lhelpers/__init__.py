@@ -2,20 +2,25 @@
 
 from .runtime import budget, by_budget, set_seed, try_gpu, verdict  # isort: skip  (must come first: it loads MXNet)
 
+import matplotlib.pyplot as plt
 from d2lzh import get_fashion_mnist_labels, set_figsize
 
 from .chapters import definitions
 from .data import load_arrays, load_data_fashion_mnist
+from .diagrams import plot_network, plot_shared_statistics
 from .plotting import (
+    plot_bars,
     plot_batch_norm,
+    plot_by_layer,
     plot_distributions,
     plot_histories,
-    plot_shared_statistics,
-    plt,
+    plot_maps,
+    plot_points,
     show_fashion_mnist,
 )
+from .progress import History
 from .summary import summary
-from .training import History, evaluate_accuracy, train, train_ch5
+from .training import evaluate_accuracy, fit, train, train_ch5
 
 __all__ = [
     "History",
@@ -23,12 +28,18 @@ __all__ = [
     "by_budget",
     "definitions",
     "evaluate_accuracy",
+    "fit",
     "get_fashion_mnist_labels",
     "load_arrays",
     "load_data_fashion_mnist",
+    "plot_bars",
     "plot_batch_norm",
+    "plot_by_layer",
     "plot_distributions",
     "plot_histories",
+    "plot_maps",
+    "plot_network",
+    "plot_points",
     "plot_shared_statistics",
     "plt",
     "set_figsize",

@@ -1,10 +1,10 @@
 """Layer tables: output shapes, parameters and multiply-accumulates (MACs) of a network."""
 
-import contextlib
 import html
 import math
 from dataclasses import dataclass
 
+from .graph import blocks_of, can_trace, infer_shapes, name_of, record_calls
 from .runtime import mx
 
 nn = mx.gluon.nn
@@ -87,47 +87,6 @@ class Summary:
         )
 
 
-def blocks_of(net):
-    """Return the network and all blocks inside it, each once.
-
-    Args:
-        net (mxnet.gluon.Block): any network.
-
-    Returns:
-        list[mxnet.gluon.Block]: in the order in which `apply` visits them, the network itself last.
-    """
-    found = {}
-    net.apply(lambda block: found.setdefault(id(block), block))
-    return list(found.values())
-
-
-def can_trace(net):
-    """Tell whether the network's graph can be had without running it, and so be compiled as a whole.
-
-    Args:
-        net (mxnet.gluon.Block): any network.
-
-    Returns:
-        bool: True when it is made of `HybridBlock`s and plain `nn.Sequential`s only. Any other `Block` may look at
-        numbers or at `autograd.is_training()` in its `forward`, which a graph would freeze.
-    """
-    return all(isinstance(block, mx.gluon.HybridBlock) or type(block) is nn.Sequential for block in blocks_of(net))
-
-
-def _record_calls(net, data):
-    """Call the network on `data` and return (block, output) for each block that was called, in order."""
-    calls, handles = [], []
-    for block in blocks_of(net):
-        handles.append(block.register_forward_hook(lambda block, _, output: calls.append((block, output))))
-    try:
-        with mx.autograd.pause():
-            net(data)
-    finally:
-        for handle in handles:
-            handle.detach()
-    return calls
-
-
 def _macs(block, weight_shape, output_shape):
     """Return the MACs of one convolution or dense layer for one image: every weight is used once a position."""
     if isinstance(block, nn.Dense):
@@ -156,27 +115,19 @@ def summary(net, input_shape):
         RuntimeError: the network has a hand-written `Block` and is not initialised.
     """
     if can_trace(net):
-        calls = _record_calls(net, mx.sym.var("data"))
-        group = mx.sym.Group([output for _, output in calls])
-        try:
-            with contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
-                arguments, output_shapes, auxiliary = group.infer_shape(data=input_shape)
-        except mx.base.MXNetError as error:
-            reason = str(error).strip().splitlines()[0].rpartition("Check failed: ")[2]
-            raise ValueError(f"input_shape is {input_shape}, which this network cannot take: {reason}") from error
-        shapes = dict(zip(group.list_arguments(), arguments, strict=True))
-        shapes.update(zip(group.list_auxiliary_states(), auxiliary, strict=True))
+        calls = record_calls(net, mx.sym.var("data"))
+        output_shapes, shapes = infer_shapes([output for _, _, output in calls], input_shape)
     else:
         device = next((p.list_ctx()[0] for p in net.collect_params().values()), mx.cpu())
-        calls = _record_calls(net, mx.nd.zeros(input_shape, ctx=device))
-        output_shapes = [output.shape for _, output in calls]
+        calls = record_calls(net, mx.nd.zeros(input_shape, ctx=device))
+        output_shapes = [output.shape for _, _, output in calls]
         shapes = {name: parameter.shape for name, parameter in net.collect_params().items()}
 
     rows = list(net._children.values()) or [net]
     owner = {id(inner): i for i, child in enumerate(rows) for inner in blocks_of(child)}
     counted = set()
-    table = [{"name": _name(child), "shape": None, "trainable": 0, "frozen": 0, "macs": 0} for child in rows]
-    for (block, _), shape in zip(calls, output_shapes, strict=True):
+    table = [{"name": name_of(child), "shape": None, "trainable": 0, "frozen": 0, "macs": 0} for child in rows]
+    for (block, *_), shape in zip(calls, output_shapes, strict=True):
         if id(block) not in owner:
             continue
         row = table[owner[id(block)]]
@@ -189,13 +140,3 @@ def summary(net, input_shape):
         if "weight" in block._reg_params:
             row["macs"] += _macs(block, shapes[block.weight.name], shape)
     return Summary(tuple(Layer(r["name"], r["shape"], r["trainable"], r["frozen"], r["macs"]) for r in table))
-
-
-def _name(block):
-    """Name a row: the class, with what tells two layers of a class apart."""
-    name = type(block).__name__
-    if isinstance(block, nn.Activation):
-        return f"{name} {block._act_type}"
-    if isinstance(block, (nn.Conv2D, nn.MaxPool2D, nn.AvgPool2D)):
-        return f"{name} {'×'.join(map(str, block._kwargs['kernel']))}"
-    return name

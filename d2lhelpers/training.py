@@ -1,53 +1,15 @@
 """Train and evaluate classifiers: the loops of d2lzh, with less waiting for the device and a live picture."""
 
-import contextlib
-import math
-import operator
 import time
-from collections import deque
-from dataclasses import dataclass, field
 
-from IPython import get_ipython
-
-from .plotting import LiveCurves
-from .runtime import mx
-from .summary import can_trace
+from .data import load_data_fashion_mnist
+from .graph import can_trace
+from .progress import Progress, Queue
+from .runtime import mx, set_seed, try_gpu
 
 autograd, gluon = mx.autograd, mx.gluon
 
-BATCHES_AHEAD = 2  # queued on the device: enough to keep it busy, few enough to stop soon
-POINTS_AN_EPOCH = 20  # of the live curves
 NOT_FINITE = "The loss is no longer a finite number: training diverged. Try a learning rate ten times smaller."
-
-
-@dataclass
-class History:
-    """What a training run measured; lists have one entry an epoch unless said otherwise.
-
-    Attributes:
-        loss: mean training loss over the epoch.
-        train_acc: training accuracy over the epoch, measured while the weights were changing, from 0 to 1.
-        test_acc: test accuracy after the epoch, from 0 to 1.
-        seconds: duration, the test included.
-        steps: (epochs done, loss, accuracy) about twenty times an epoch, each a mean since the entry before.
-        stopped: why training ended early; empty when it did not.
-    """
-
-    loss: list = field(default_factory=list)
-    train_acc: list = field(default_factory=list)
-    test_acc: list = field(default_factory=list)
-    seconds: list = field(default_factory=list)
-    steps: list = field(default_factory=list)
-    stopped: str = ""
-
-
-class _Queue(deque):
-    """Results that the device has yet to compute; waits for an old one before the queue grows too long."""
-
-    def push(self, array):
-        self.append(array)
-        if len(self) > BATCHES_AHEAD:
-            self.popleft().wait_to_read()
 
 
 class _Scorer:
@@ -89,7 +51,7 @@ def _batches(data_iter, ctx):
 
 def _accuracy(data_iter, correct, ctx):
     """Return the share of right answers, where `correct` counts them in a batch (X, y)."""
-    total, images, queue = 0, 0, _Queue()
+    total, images, queue = 0, 0, Queue()
     for X, y in _batches(data_iter, ctx):
         total, images = total + correct(X, y), images + len(y)
         queue.push(total)
@@ -110,81 +72,6 @@ def evaluate_accuracy(data_iter, net, ctx=None):
     Source: `d2lzh.evaluate_accuracy`, which waits for the device at every batch.
     """
     return _accuracy(data_iter, lambda X, y: _count_right(net(X), y), ctx)
-
-
-class _Progress:
-    """What one call of `train` has measured: partly in the history, partly still on the device; and its display."""
-
-    def __init__(self, num_epochs, ctx, verbose):
-        self.history, self.num_epochs = History(), num_epochs
-        self.queue, self.pending = _Queue(), []
-        self.window = self.epoch = (0, 0, 0)  # sums of loss, right answers, images; of the epoch: as far as fetched
-        self.images, self.start = 0, time.monotonic()
-        self.epoch_start = self.start
-        notebook = type(get_ipython()).__name__ == "ZMQInteractiveShell"
-        self.curves = LiveCurves(num_epochs) if verbose and notebook else None
-        self.print = print if verbose and not notebook else lambda _: None
-        self.print(f"training on {ctx}")
-
-    def add_batch(self, done, loss, correct, count):
-        """Take the sums of a batch; `done` counts epochs, this batch included."""
-        self.window = tuple(map(operator.add, self.window, (loss, correct, count)))
-        self.images += count
-        self.queue.push(self.window[0])
-        points = len(self.history.steps) + len(self.pending)
-        if done == int(done) or done * POINTS_AN_EPOCH >= points + 1:
-            self.pending.append((done, *self.window))
-            self.window = (0, 0, 0)
-        if self.curves and self.curves.due():
-            self.fetch()
-            elapsed = time.monotonic() - self.start
-            left = elapsed * (self.num_epochs / done - 1)
-            self.draw(done, f"epoch {math.ceil(done)} of {self.num_epochs} · {self.speed()} · {left:.0f} s left")
-
-    def fetch(self):
-        """Bring what is pending from the device into the history; FloatingPointError when the loss is not finite."""
-        for done, loss, correct, count in self.pending:
-            loss, correct = float(loss.asscalar()), float(correct.asscalar())
-            self.history.steps.append((done, loss / count, correct / count))
-            self.epoch = tuple(map(operator.add, self.epoch, (loss, correct, count)))
-        self.pending.clear()
-        if not math.isfinite(self.epoch[0]):
-            raise FloatingPointError
-
-    def end_epoch(self, test_acc):
-        """Write the epoch into the history and show it."""
-        self.fetch()
-        loss, correct, count = self.epoch
-        now = time.monotonic()
-        history, seconds = self.history, now - self.epoch_start
-        self.epoch, self.epoch_start = (0, 0, 0), now
-        for values, value in (
-            (history.loss, loss / count),
-            (history.train_acc, correct / count),
-            (history.test_acc, test_acc),
-            (history.seconds, seconds),
-        ):
-            values.append(value)
-        self.print(
-            f"epoch {len(history.loss)}, loss {loss / count:.4f}, train acc {correct / count:.3f}, "
-            f"test acc {test_acc:.3f}, time {seconds:.1f} sec"
-        )
-
-    def stop(self, done, reason):
-        """Say why training ended early, and keep what had been measured."""
-        self.history.stopped = reason
-        with contextlib.suppress(FloatingPointError):
-            self.fetch()
-        print(reason)
-        if done:
-            self.draw(done, reason)
-
-    def speed(self):
-        return f"{self.images / (time.monotonic() - self.start):,.0f} images/s"
-
-    def draw(self, done, text):
-        if self.curves:
-            self.curves.draw(self.history, done / self.num_epochs, text)
 
 
 def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, *, batch_size=None, hybridize=True, verbose=True):
@@ -211,7 +98,7 @@ def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, *, batch_s
 
     Source: `d2lzh.train`, with the same first seven arguments.
     """
-    progress, score, done = _Progress(num_epochs, ctx, verbose), _Scorer(net, loss, hybridize), 0
+    progress, score, done = Progress(num_epochs, ctx, verbose), _Scorer(net, loss, hybridize), 0
     try:
         for epoch in range(num_epochs):
             for i, (X, y) in enumerate(_batches(train_iter, ctx), 1):
@@ -255,3 +142,50 @@ def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs, 
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     options = {"batch_size": batch_size, "hybridize": hybridize, "verbose": verbose}
     return train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, **options)
+
+
+def fit(
+    net,
+    *,
+    lr,
+    batch_size,
+    num_epochs,
+    resize=None,
+    train_size=None,
+    test_size=None,
+    momentum=0.0,
+    initializer=None,
+    seed=0,
+    ctx=None,
+    hybridize=True,
+    verbose=True,
+):
+    """Draw new weights for a classifier and train it on Fashion-MNIST with stochastic gradient descent.
+
+    Weights, dropout and the order of the images follow from the seed.
+
+    Args:
+        net (mxnet.gluon.Block): a network that returns logits of shape (batch, 10).
+        lr (float): learning rate.
+        batch_size (int): images in a batch.
+        num_epochs (int): passes over the training images.
+        resize (int, optional): side of the images, in pixels; 28 as published without it.
+        train_size (int, optional): how many training images to use; all 60,000 without it.
+        test_size (int, optional): how many test images to use; all 10,000 without it.
+        momentum (float): share of the last step that the next one repeats.
+        initializer (mxnet.initializer.Initializer, optional): draws the weights, by default `Xavier()`.
+        seed (int): decides all that is random.
+        ctx (mxnet.Context, optional): the device, by default `try_gpu()`.
+        hybridize (bool): see `train`.
+        verbose (bool): see `train`.
+
+    Returns:
+        History: losses, accuracies and times of each finished epoch.
+    """
+    ctx = ctx or try_gpu()
+    set_seed(seed)
+    net.initialize(initializer or mx.init.Xavier(), ctx=ctx, force_reinit=True)
+    sizes = {"train_size": train_size, "test_size": test_size}
+    batches = load_data_fashion_mnist(batch_size, resize, **sizes, seed=seed, ctx=ctx)
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr, "momentum": momentum})
+    return train_ch5(net, *batches, batch_size, trainer, ctx, num_epochs, hybridize=hybridize, verbose=verbose)

@@ -6,7 +6,7 @@ import matplotlib.figure
 import mxnet as mx
 import numpy as np
 import pytest
-from d2lhelpers import plotting, training
+from d2lhelpers import live, progress
 from d2lhelpers.data import ImageBatches
 from mxnet import autograd, gluon, nd
 from mxnet.gluon import nn
@@ -210,9 +210,9 @@ def test_live_curves_are_one_display_with_constant_text(monkeypatch, capsys):
         shown.append(bundle)
         return Handle(shown)
 
-    monkeypatch.setattr(plotting, "display", display)
-    monkeypatch.setattr(training, "get_ipython", type("ZMQInteractiveShell", (), {}))
-    monkeypatch.setattr(plotting.LiveCurves, "due", lambda self: True)
+    monkeypatch.setattr(live, "display", display)
+    monkeypatch.setattr(progress, "get_ipython", type("ZMQInteractiveShell", (), {}))
+    monkeypatch.setattr(live.LiveCurves, "due", lambda self: True)
     fit(network())
     assert len(shown) > 5
     assert {bundle["text/plain"] for bundle in shown} == {"<training curves>"}
@@ -247,3 +247,30 @@ def test_d2lzh_draws_again():
     d2lzh.semilogy([1, 2], [1, 10], "x", "y")
     assert d2l.plt.rcParams["figure.figsize"] == [3.5, 2.5]
     d2l.plt.close("all")
+
+
+def quick_fit(net, **options):
+    settings = {"lr": 0.1, "batch_size": 32, "num_epochs": 1, "train_size": 64, "test_size": 32, "verbose": False}
+    return d2l.fit(net, **settings | options)
+
+
+def test_fit_is_repeatable_and_draws_new_weights():
+    net, other = (d2l.definitions("02_vgg").vgg(((1, 2),)) for _ in range(2))
+    first, again, elsewhere = quick_fit(net), quick_fit(net), quick_fit(other)
+    assert np.allclose(first.loss, again.loss, rtol=1e-3)
+    assert np.allclose(first.loss, elsewhere.loss, rtol=1e-3)
+    assert not np.allclose(first.loss, quick_fit(net, seed=1).loss, rtol=1e-3)
+
+
+def test_fit_equals_the_steps_it_stands_for():
+    lenet = d2l.definitions("01_batch_norm").lenet
+    net, other = lenet(), lenet()
+    history = quick_fit(net, momentum=0.5, initializer=mx.init.Normal(0.1), resize=32)
+    ctx = d2l.try_gpu()
+    d2l.set_seed(0)
+    other.initialize(mx.init.Normal(0.1), ctx=ctx)
+    data = d2l.load_data_fashion_mnist(32, 32, train_size=64, test_size=32)
+    trainer = gluon.Trainer(other.collect_params(), "sgd", {"learning_rate": 0.1, "momentum": 0.5})
+    expected = d2l.train_ch5(other, *data, 32, trainer, ctx, 1, verbose=False)
+    assert np.allclose(history.loss, expected.loss, rtol=1e-3)
+    assert_same_parameters(net, other)

@@ -1,0 +1,237 @@
+"""Diagrams: networks drawn from their own graph, and what batch norm averages over."""
+
+import itertools
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from .graph import layers_of, trace
+from .plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
+from .runtime import mx
+
+nn = mx.gluon.nn
+
+WIDTH, HEIGHT = 1.36, 0.4  # of a box, in inches
+GAP, COLUMN_GAP = 0.18, 0.32  # between two boxes, and between two columns
+POOLS = (nn.MaxPool2D, nn.AvgPool2D, nn.GlobalAvgPool2D, nn.GlobalMaxPool2D)
+
+
+def _colour(node):
+    for kind, colour in (
+        ((nn.Conv2D,), BLUE),
+        (POOLS, RED),
+        ((nn.Dense,), GREEN),
+        ((nn.BatchNorm,), ORANGE),
+        ((nn.Dropout, nn.Flatten, nn.Activation), GREY),
+    ):
+        if isinstance(node.block, kind):
+            return colour
+    return PURPLE if node.block else GREY
+
+
+def _label(node):
+    """Say in few words what a layer does."""
+    block = node.block
+    if block is None:
+        return {"Concat": "concatenate channels"}.get(node.operator, node.operator)
+    if isinstance(block, nn.Activation):
+        return block._act_type
+    if isinstance(block, (nn.Conv2D, *POOLS)):
+        settings = block._kwargs
+        kind = "conv" if isinstance(block, nn.Conv2D) else "max-pool" if "Max" in type(block).__name__ else "mean-pool"
+        if settings.get("global_pool"):
+            return f"global {kind}"
+        stride = settings["stride"][0]
+        return f"{'×'.join(map(str, settings['kernel']))} {kind}{f' / {stride}' if stride > 1 else ''}"
+    names = {nn.Dense: "dense", nn.BatchNorm: "batch norm", nn.Flatten: "flatten"}
+    if isinstance(block, nn.Dropout):
+        return f"dropout {block._rate:g}"
+    return names.get(type(block), type(block).__name__)
+
+
+class _Box:
+    """What is drawn as one: a layer, and the activation that follows it."""
+
+    def __init__(self, node):
+        """Start with the layer itself; `x` and `y` become the middle of the box, in inches."""
+        self.nodes, self.x, self.y = [node], 0.0, 0.0
+
+    @property
+    def label(self):
+        """All that happens in the box."""
+        act = getattr(self.nodes[0].block, "act", None)
+        names = [_label(node) for node in self.nodes] + ([act._act_type] if act else [])
+        return " + ".join(names)
+
+    @property
+    def child(self):
+        """The network's child that the layer is in."""
+        return self.nodes[0].child
+
+    def draw(self, ax):
+        """Draw the box where it has been placed."""
+        colour = _colour(self.nodes[0])
+        style = {"boxstyle": "round,pad=0,rounding_size=0.06", "linewidth": 1, "edgecolor": colour}
+        low = (self.x - WIDTH / 2, self.y - HEIGHT / 2)
+        ax.add_patch(FancyBboxPatch(low, WIDTH, HEIGHT, facecolor="white", **style))
+        ax.add_patch(FancyBboxPatch(low, WIDTH, HEIGHT, facecolor=colour, alpha=0.2, **style))
+        text = {"ha": "center", "va": "center", "color": "black"}
+        ax.text(self.x, self.y + 0.08, self.label, fontsize=7.5, **text)
+        ax.text(self.x, self.y - 0.11, " × ".join(map(str, self.nodes[-1].shape)), fontsize=6.5, **text)
+
+
+def _boxes(nodes):
+    """Return the boxes of a graph, and for each the boxes that feed it."""
+    box_of, feeds = {}, {}
+    consumers = [id(parent) for node in nodes for parent in node.parents]
+    for node in nodes:
+        if isinstance(node.block, nn.Activation) and node.parents and consumers.count(id(node.parents[0])) == 1:
+            box = box_of[id(node)] = box_of[id(node.parents[0])]
+            box.nodes.append(node)
+            continue
+        box = box_of[id(node)] = _Box(node)
+        feeds[box] = [box_of[id(parent)] for parent in node.parents]
+    return feeds
+
+
+def _stack(feeds, net, left):
+    """Place a chain of boxes in columns, a new one where a block of several layers begins; return the frames."""
+    children, x, y, frames = list(net._children.values()), left, 0.0, []
+    for child, group in itertools.groupby(feeds, key=lambda box: box.child):
+        group = list(group)
+        framed = len(group) > 1 and len(layers_of(children[child])) > 1
+        if framed and y:
+            x, y = x + WIDTH + COLUMN_GAP, 0.0
+        for box in group:
+            box.x, box.y, y = x, y, y - HEIGHT - GAP
+        if framed:
+            frames.append(group)
+            y -= GAP / 2
+    return frames
+
+
+def _spread(feeds, left):
+    """Place boxes by what feeds them: side by side after a fork, below the middle of several, deeper than all."""
+    sources = {box for box, parents in feeds.items() if not parents}
+    lanes = {box: lane for lane, box in enumerate(sorted(sources, key=list(feeds).index))}
+    depth = {}
+    for box, parents in feeds.items():
+        depth[box] = max((depth[parent] + 1 for parent in parents), default=0)
+        if len(parents) == 1:
+            lanes[box] = lanes[parents[0]]
+        elif parents:
+            lanes[box] = sum(lanes[parent] for parent in parents) / len(parents)
+    deepest = max(depth.values())
+    for box, parents in feeds.items():
+        last = len(parents) > 1 or box not in itertools.chain.from_iterable(feeds.values())
+        box.x = left + lanes[box] * (WIDTH + COLUMN_GAP)
+        box.y = -(deepest if last else depth[box]) * (HEIGHT + GAP + 0.1)
+
+
+def _arrow(ax, *points):
+    """Draw a line through the points, with a head at the last."""
+    style = {"color": "#555555", "linewidth": 0.8}
+    ax.plot(*zip(*points, strict=True), **style)
+    ax.annotate("", points[-1], points[-2], arrowprops={"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, **style})
+
+
+def _connect(ax, box, parents, entry):
+    """Draw the arrows into a box: from those that feed it, or from the input of the network at (x, y) = `entry`."""
+    head = (box.x, box.y + HEIGHT / 2)
+    if not parents:
+        _arrow(ax, entry, (head[0], entry[1]), head)
+    for parent in parents:
+        tail, bend = (parent.x, parent.y - HEIGHT / 2), head[1] + 0.12
+        if parent.y < box.y:  # on to the next column
+            middle, below = (parent.x + box.x) / 2, tail[1] - 0.15
+            turns = ((tail[0], below), (middle, below), (middle, head[1] + 0.18), (head[0], head[1] + 0.18))
+            _arrow(ax, tail, *turns, head)
+        else:
+            _arrow(ax, tail, (tail[0], bend), (head[0], bend), head)
+
+
+def _frame(ax, boxes):
+    top, bottom = boxes[0].y + HEIGHT / 2 + 0.08, boxes[-1].y - HEIGHT / 2 - 0.08
+    style = {"boxstyle": "round,pad=0,rounding_size=0.1", "facecolor": "#f4f4f4", "edgecolor": "#bbbbbb", "zorder": 0}
+    ax.add_patch(FancyBboxPatch((boxes[0].x - WIDTH / 2 - 0.08, bottom), WIDTH + 0.16, top - bottom, **style))
+
+
+def plot_network(nets, input_shape):
+    """Draw networks, layer by layer, from top to bottom.
+
+    A `Sequential` inside a network gets a frame and a column of its own. The `forward` of the network itself is taken
+    apart, with its paths side by side; a block inside that has a `forward` of its own is one box.
+
+    Args:
+        nets (mxnet.gluon.Block | dict[str, mxnet.gluon.Block]): a network, or several, each with a title. They are not
+            run and need not be initialised; none may contain a hand-written `Block`.
+        input_shape (tuple[int, ...]): shape of a batch.
+
+    Returns:
+        Figure: each box names a layer, its stride behind a slash where it is not 1, the activation that follows, and
+        the shape of the output.
+
+    Raises:
+        ValueError: a network has a hand-written `Block`, or cannot take such an input.
+    """
+    figure = Figure(dpi=100)
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set_axis_off()
+    left, low, top = 0.0, 0.0, HEIGHT / 2 + 0.28
+    text = {"ha": "center", "va": "bottom"}
+    nets = nets if isinstance(nets, dict) else {"": nets}
+    for title, net in nets.items():
+        feeds = _boxes(trace(net, input_shape))
+        chain = all(len(parents) == 1 for parents in list(feeds.values())[1:])
+        if chain:
+            for boxes in _stack(feeds, net, left):
+                _frame(ax, boxes)
+        else:
+            _spread(feeds, left)
+        right = max(box.x for box in feeds)
+        entry = (left if chain else (left + right) / 2, top)
+        for box, parents in feeds.items():
+            _connect(ax, box, parents, entry)
+            box.draw(ax)
+        ax.text(*entry, f"input {' × '.join(map(str, input_shape[1:]))}", fontsize=6.5, **text)
+        ax.text((left + right) / 2, top + 0.2, title, fontsize="medium", **text)
+        low, left = min(low, *(box.y for box in feeds)), right + WIDTH + 0.5
+    right += WIDTH / 2 + 0.12
+    low, top = low - HEIGHT / 2 - 0.25, top + (0.45 if any(nets) else 0.15)
+    ax.set(xlim=(-WIDTH / 2 - 0.12, right), ylim=(low, top))
+    figure.set_size_inches(right + WIDTH / 2 + 0.12, top - low)
+    return figure
+
+
+def plot_shared_statistics():
+    """Draw which numbers share one mean and one variance in batch norm.
+
+    Returns:
+        Figure: left, a dense layer's (batch, feature) matrix with one feature marked; right, a convolution's
+        (batch, channel, height, width) stack of feature maps with one channel marked.
+    """
+    figure = Figure(figsize=(7.6, 2.9), layout="constrained")
+    dense, conv = figure.subplots(1, 2, width_ratios=(2, 3))
+    batch, features, side = 4, 5, 3
+
+    def cell(ax, x, y, size, marked):
+        face = ORANGE if marked else "#eef3f7"
+        ax.add_patch(plt.Rectangle((x, y), size, size, facecolor=face, edgecolor="#555555", linewidth=0.6))
+
+    for n in range(batch):
+        for c in range(features):
+            cell(dense, c, batch - 1 - n, 0.9, c == 1)
+        for c in range(3):
+            for h in range(side):
+                for w in range(side):
+                    cell(conv, c * 1.25 + w / side, (batch - 1 - n) * 1.25 + h / side, 1 / side, c == 1)
+    dense.set_title("dense layer: one mean for each feature", fontsize="medium")
+    conv.set_title("convolution: one mean for each channel", fontsize="medium")
+    for ax, across in ((dense, "features"), (conv, "channels, each height × width pixels")):
+        ax.set_xlabel(across)
+        ax.set_ylabel("images of the batch")
+        ax.set(xticks=[], yticks=[], aspect="equal")
+        ax.spines[:].set_visible(False)
+        ax.autoscale_view()
+    return figure

@@ -1,0 +1,124 @@
+"""What a training run has measured, and how it is shown while it runs."""
+
+import contextlib
+import math
+import operator
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from IPython import get_ipython
+
+from .live import LiveCurves
+
+BATCHES_AHEAD = 2  # queued on the device: enough to keep it busy, few enough to stop soon
+POINTS_AN_EPOCH = 20  # of the live curves
+
+
+@dataclass
+class History:
+    """What a training run measured; lists have one entry an epoch unless said otherwise.
+
+    Attributes:
+        loss: mean training loss over the epoch.
+        train_acc: training accuracy over the epoch, measured while the weights were changing, from 0 to 1.
+        test_acc: test accuracy after the epoch, from 0 to 1.
+        seconds: duration, the test included.
+        steps: (epochs done, loss, accuracy) about twenty times an epoch, each a mean since the entry before.
+        stopped: why training ended early; empty when it did not.
+    """
+
+    loss: list = field(default_factory=list)
+    train_acc: list = field(default_factory=list)
+    test_acc: list = field(default_factory=list)
+    seconds: list = field(default_factory=list)
+    steps: list = field(default_factory=list)
+    stopped: str = ""
+
+
+class Queue(deque):
+    """Results that the device has yet to compute; waits for an old one before the queue grows too long."""
+
+    def push(self, array):
+        """Add the newest result."""
+        self.append(array)
+        if len(self) > BATCHES_AHEAD:
+            self.popleft().wait_to_read()
+
+
+class Progress:
+    """What one call of `train` has measured: partly in the history, partly still on the device; and its display."""
+
+    def __init__(self, num_epochs, ctx, verbose):
+        """Start the clock; with `verbose` also a display: curves in a notebook, lines of text elsewhere."""
+        self.history, self.num_epochs = History(), num_epochs
+        self.queue, self.pending = Queue(), []
+        self.window = self.epoch = (0, 0, 0)  # sums of loss, right answers, images; of the epoch: as far as fetched
+        self.images, self.start = 0, time.monotonic()
+        self.epoch_start = self.start
+        notebook = type(get_ipython()).__name__ == "ZMQInteractiveShell"
+        self.curves = LiveCurves(num_epochs) if verbose and notebook else None
+        self.print = print if verbose and not notebook else lambda _: None
+        self.print(f"training on {ctx}")
+
+    def add_batch(self, done, loss, correct, count):
+        """Take the sums of a batch; `done` counts epochs, this batch included."""
+        self.window = tuple(map(operator.add, self.window, (loss, correct, count)))
+        self.images += count
+        self.queue.push(self.window[0])
+        points = len(self.history.steps) + len(self.pending)
+        if done == int(done) or done * POINTS_AN_EPOCH >= points + 1:
+            self.pending.append((done, *self.window))
+            self.window = (0, 0, 0)
+        if self.curves and self.curves.due():
+            self.fetch()
+            elapsed = time.monotonic() - self.start
+            left = elapsed * (self.num_epochs / done - 1)
+            self.draw(done, f"epoch {math.ceil(done)} of {self.num_epochs} · {self.speed()} · {left:.0f} s left")
+
+    def fetch(self):
+        """Bring what is pending from the device into the history; FloatingPointError when the loss is not finite."""
+        for done, loss, correct, count in self.pending:
+            loss, correct = float(loss.asscalar()), float(correct.asscalar())
+            self.history.steps.append((done, loss / count, correct / count))
+            self.epoch = tuple(map(operator.add, self.epoch, (loss, correct, count)))
+        self.pending.clear()
+        if not math.isfinite(self.epoch[0]):
+            raise FloatingPointError
+
+    def end_epoch(self, test_acc):
+        """Write the epoch into the history and show it."""
+        self.fetch()
+        loss, correct, count = self.epoch
+        now = time.monotonic()
+        history, seconds = self.history, now - self.epoch_start
+        self.epoch, self.epoch_start = (0, 0, 0), now
+        for values, value in (
+            (history.loss, loss / count),
+            (history.train_acc, correct / count),
+            (history.test_acc, test_acc),
+            (history.seconds, seconds),
+        ):
+            values.append(value)
+        self.print(
+            f"epoch {len(history.loss)}, loss {loss / count:.4f}, train acc {correct / count:.3f}, "
+            f"test acc {test_acc:.3f}, time {seconds:.1f} sec"
+        )
+
+    def stop(self, done, reason):
+        """Say why training ended early, and keep what had been measured."""
+        self.history.stopped = reason
+        with contextlib.suppress(FloatingPointError):
+            self.fetch()
+        print(reason)
+        if done:
+            self.draw(done, reason)
+
+    def speed(self):
+        """Say how many images have been trained per second so far, tests included."""
+        return f"{self.images / (time.monotonic() - self.start):,.0f} images/s"
+
+    def draw(self, done, text):
+        """Draw the curves, if there are any, with `text` above the bar."""
+        if self.curves:
+            self.curves.draw(self.history, done / self.num_epochs, text)

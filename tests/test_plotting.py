@@ -1,0 +1,83 @@
+"""Charts show the numbers that they are given."""
+
+import d2lhelpers as d2l
+import numpy as np
+
+
+def lengths(ax):
+    return [patch.get_width() for patch in ax.patches]
+
+
+def notes(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_plain_bars():
+    figure = d2l.plot_bars({"parameters": {"a": 1_000, "b": 3_000}, "MACs": {"a": 5, "b": 5}})
+    left, right = figure.axes
+    assert (left.get_title(), right.get_title()) == ("parameters", "MACs")
+    assert lengths(left) == [1_000, 3_000]
+    assert notes(left) == ["1.0 k", "3.0 k"]
+    assert [label.get_text() for label in left.get_yticklabels()] == ["a", "b"]
+    assert not figure.legends
+
+
+def test_shares_and_common_scale():
+    figure = d2l.plot_bars({"x": {"a": 1, "b": 3}, "y": {"a": 10, "b": 30}}, shares=True, same_scale=True)
+    assert notes(figure.axes[0]) == notes(figure.axes[1]) == ["25.0%", "75.0%"]
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
+    assert figure.axes[0].get_xlim()[1] > 30
+
+
+def test_stacked_bars():
+    figure = d2l.plot_bars({"MACs": {"lean": {"p": 1, "q": 2}, "naive": {"p": 3, "q": 4}}})
+    (ax,) = figure.axes
+    assert [(patch.get_x(), patch.get_width()) for patch in ax.patches] == [(0, 1), (0, 3), (1, 2), (3, 4)]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["p", "q"]
+
+
+def test_maps():
+    rows = {"four": np.arange(16.0).reshape(4, 2, 2), "two": np.zeros((2, 5, 3))}
+    figure = d2l.plot_maps(rows, ("a", "b"), scale="row")
+    assert len(figure.axes) == 8
+    assert [len(ax.images) for ax in figure.axes] == [1, 1, 1, 1, 1, 1, 0, 0]
+    assert figure.axes[1].images[0].get_clim() == (0, 15)
+    assert figure.axes[1].get_title() == "b"
+    assert figure.axes[4].get_ylabel() == "two"
+
+
+def test_maps_with_zero_in_the_middle():
+    figure = d2l.plot_maps({"filters": np.array([[[-1, 3]], [[0, 2]]])}, scale="symmetric")
+    assert [ax.images[0].get_clim() for ax in figure.axes] == [(-3, 3), (-3, 3)]
+
+
+def test_maps_over_a_picture():
+    picture = np.zeros((28, 28))
+    figure = d2l.plot_maps({"shirt": np.ones((3, 5, 5))}, backgrounds={"shirt": picture}, place=(0.1, 0.8))
+    assert [len(ax.images) for ax in figure.axes] == [1, 2, 2, 2]
+    assert all(ax.images[0].get_array().shape == (28, 28) for ax in figure.axes)
+    np.testing.assert_allclose(figure.axes[1].images[1].get_extent(), (0.1, 0.8, 0.2, 0.9))
+
+
+def test_lines_by_layer():
+    figure = d2l.plot_by_layer({"activations": {"He": [1, 2, 3]}, "gradients": {"He": [4, 5, 6]}})
+    assert [ax.get_title() for ax in figure.axes] == ["activations", "gradients"]
+    assert list(figure.axes[1].lines[0].get_ydata()) == [4, 5, 6]
+    assert figure.axes[0].get_yscale() == "log"
+
+
+def test_points():
+    figure = d2l.plot_points({"LeNet": (10, 0.9), "VGG": (1, 0.8)}, "speed", "accuracy", log_x=True)
+    (ax,) = figure.axes
+    assert [tuple(map(float, np.ravel(line.get_data()))) for line in ax.lines] == [(10, 0.9), (1, 0.8)]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["LeNet", "VGG"]
+    assert ax.get_xscale() == "log"
+
+
+def test_histories_by_epoch_and_within():
+    history = d2l.History(loss=[2, 1], train_acc=[0.3, 0.6], steps=[(0.5, 3, 0.1), (1, 2, 0.4), (2, 1, 0.6)])
+    coarse = d2l.plot_histories({"run": history}, ("loss",)).axes[0].lines[0]
+    fine = d2l.plot_histories({"run": history}, ("loss", "train_acc"), fine=True)
+    assert np.array_equal(coarse.get_data(), [[1, 2], [2, 1]])
+    assert np.array_equal(fine.axes[0].lines[0].get_data(), [[0.5, 1, 2], [3, 2, 1]])
+    assert np.array_equal(fine.axes[1].lines[0].get_data(), [[0.5, 1, 2], [0.1, 0.4, 0.6]])
