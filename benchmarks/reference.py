@@ -1,9 +1,9 @@
 """Train a chapter's networks at full size, for the results in README.md.
 
-python benchmarks/reference.py batch_norm
+python benchmarks/reference.py vgg
 
-Each finished run is added to benchmarks/reference/<chapter>.json at once. A run that is there is not repeated: stop
-whenever you like, and start again to go on.
+Every finished epoch is kept in runs/reference, and every finished run in benchmarks/reference/<chapter>.json: stop
+whenever you like, and start again to go on. A run that is in the file is not repeated.
 """
 
 import argparse
@@ -16,43 +16,105 @@ from pathlib import Path
 import d2lhelpers as d2l
 from mxnet import gluon, init
 
-RESULTS = Path(__file__).parent / "reference"
-SEEDS = (0, 1, 2)
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS, EPOCHS = ROOT / "benchmarks" / "reference", ROOT / "runs" / "reference"
+MEASURED = ("loss", "train_acc", "test_acc", "seconds")
 
 
-def batch_norm_run(norm, seed, lr=1.0, num_epochs=5, frozen=False):
-    """Train LeNet with the given norm on all images; return its history, and its accuracy with fresh averages."""
-    chapter, ctx = d2l.definitions("01_batch_norm"), d2l.try_gpu()
+@dataclasses.dataclass
+class Run:
+    """A network and how it is trained: with plain SGD, from Xavier's weights, on all images."""
+
+    make_net: callable
+    lr: float
+    batch_size: int
+    num_epochs: int
+    resize: int | None = None
+    seeds: tuple = (0,)
+    prepare: callable = lambda net: None
+    finish: callable = lambda net, train_iter, test_iter: {}
+
+
+def write(path, value):
+    """Write JSON to a file, all or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    partial.replace(path)
+
+
+def train(run, seed, kept):
+    """Train epoch by epoch, going on after the last one in the folder `kept`; return what was measured, or None.
+
+    Plain SGD has no state but the weights, and the order of the images follows from seed and epoch.
+    """
+    ctx, progress = d2l.try_gpu(), kept / "history.json"
     d2l.set_seed(seed)
-    net = chapter.lenet(norm)
+    net = run.make_net()
     net.initialize(init.Xavier(), ctx=ctx)
-    if frozen:
-        net.collect_params(".*gamma|.*beta").setattr("grad_req", "null")
-    train_iter, test_iter = d2l.load_data_fashion_mnist(256, seed=seed)
-    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr})
-    result = dataclasses.asdict(d2l.train_ch5(net, train_iter, test_iter, 256, trainer, ctx, num_epochs))
-    del result["steps"]
-    if norm:
-        chapter.reestimate(net, train_iter)
-        result["test_acc_reestimated"] = d2l.evaluate_accuracy(test_iter, net, ctx)
-    return result
+    run.prepare(net)
+    train_iter, test_iter = d2l.load_data_fashion_mnist(run.batch_size, run.resize, seed=seed)
+    result = {measure: [] for measure in MEASURED}
+    if progress.exists():
+        result = json.loads(progress.read_text())
+        train_iter.epoch = len(result["loss"])
+        net.load_parameters(str(kept / f"{train_iter.epoch}.params"), ctx=ctx)
+        d2l.set_seed(seed + train_iter.epoch)
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": run.lr})
+    while train_iter.epoch < run.num_epochs:
+        history = d2l.train_ch5(net, train_iter, test_iter, run.batch_size, trainer, ctx, 1)
+        if history.stopped:
+            return None
+        for measure in MEASURED:
+            result[measure] += getattr(history, measure)
+        kept.mkdir(parents=True, exist_ok=True)
+        net.save_parameters(str(kept / f"{train_iter.epoch}.params"))
+        write(progress, result)
+    return result | run.finish(net, train_iter, test_iter)
 
 
 def batch_norm():
-    """Return the runs of chapter 1, by name: functions of the seed."""
+    """Return the runs of chapter 1, by name."""
     chapter = d2l.definitions("01_batch_norm")
+
+    def reestimate(net, train_iter, test_iter):
+        chapter.reestimate(net, train_iter)
+        return {"test_acc_reestimated": d2l.evaluate_accuracy(test_iter, net)}
+
+    def freeze(net):
+        net.collect_params(".*gamma|.*beta").setattr("grad_req", "null")
+
+    def lenet(norm, lr=1.0, num_epochs=5, **options):
+        make_net = functools.partial(chapter.lenet, norm)
+        return Run(make_net, lr, 256, num_epochs, seeds=(0, 1, 2), **options)
+
     own = functools.partial(chapter.FastBatchNorm, momentum=0)
-    run = functools.partial
     return {
-        "hand-written, momentum 0": run(batch_norm_run, own),
-        "nn.BatchNorm": run(batch_norm_run, chapter.gluon_norm),
-        "nn.BatchNorm, lr 1.5": run(batch_norm_run, chapter.gluon_norm, lr=1.5),
-        "nn.BatchNorm, γ and β frozen": run(batch_norm_run, chapter.gluon_norm, frozen=True),
-        "no batch norm, 1 epoch": run(batch_norm_run, None, num_epochs=1),
+        "hand-written, momentum 0": lenet(own, finish=reestimate),
+        "nn.BatchNorm": lenet(chapter.gluon_norm, finish=reestimate),
+        "nn.BatchNorm, lr 1.5": lenet(chapter.gluon_norm, lr=1.5, finish=reestimate),
+        "nn.BatchNorm, γ and β frozen": lenet(chapter.gluon_norm, prepare=freeze, finish=reestimate),
+        "no batch norm, 1 epoch": lenet(None, num_epochs=1),
     }
 
 
-CHAPTERS = {"batch_norm": batch_norm}
+def vgg():
+    """Return the run of chapter 2."""
+    chapter = d2l.definitions("02_vgg")
+    return {"VGG-11 ÷ 8, 224": Run(lambda: chapter.vgg(chapter.slim(chapter.VGG_11)), 0.05, 128, 2, 224)}
+
+
+def nin():
+    """Return the run of chapter 3."""
+    return {"NiN, 224": Run(d2l.definitions("03_nin").nin, 0.1, 128, 1, 224)}
+
+
+def googlenet():
+    """Return the run of chapter 4."""
+    return {"GoogLeNet, 96": Run(d2l.definitions("04_googlenet").googlenet, 0.1, 128, 1, 96)}
+
+
+CHAPTERS = {"batch_norm": batch_norm, "vgg": vgg, "nin": nin, "googlenet": googlenet}
 
 
 def report(results):
@@ -82,19 +144,16 @@ def main():
         parser.error("the reference runs need Fashion-MNIST itself: run `make data` when online, or set D2L_DATA.")
     path = RESULTS / f"{chapter}.json"
     results = json.loads(path.read_text()) if path.exists() else {}
-    for name, run in CHAPTERS[chapter]().items():
-        for seed in map(str, SEEDS):
-            if seed in results.setdefault(name, {}):
+    for number, (name, run) in enumerate(CHAPTERS[chapter]().items()):
+        for seed in run.seeds:
+            if str(seed) in results.setdefault(name, {}):
                 continue
             print(f"{name}, seed {seed}")
-            result = run(seed=int(seed))
-            if result["stopped"]:
+            result = train(run, seed, EPOCHS / f"{chapter}-{number}-{seed}")
+            if result is None:
                 return
-            results[name][seed] = result
-            path.parent.mkdir(exist_ok=True)
-            partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-            partial.replace(path)
+            results[name][str(seed)] = result
+            write(path, results)
     report(results)
 
 

@@ -2,29 +2,28 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import d2lhelpers as d2l
-import networks
 import pytest
 from mxnet import nd
 from mxnet.gluon import nn
 
-
-def lenet():
-    return d2l.definitions("01_batch_norm").lenet()
+lenet = d2l.definitions("01_batch_norm").lenet
+VGG = d2l.definitions("02_vgg")
+nin = d2l.definitions("03_nin").nin
+googlenet = d2l.definitions("04_googlenet").googlenet
 
 
 @pytest.mark.parametrize(
     ("make", "side", "params", "macs"),
     [
         (lenet, 28, 44_426, 281_640),
-        (networks.alexnet, 224, 46_764_746, 938_146_176),
-        (lambda: networks.vgg(networks.VGG11), 224, 128_806_154, 7_547_232_256),
-        (lambda: networks.vgg(networks.VGG11, ratio=8), 224, 29_815_850, 148_881_408),
-        (networks.nin, 224, 1_992_166, 762_297_352),
-        (networks.googlenet, 96, 5_977_530, 276_066_304),
-        (networks.googlenet, 224, 5_977_530, 1_502_982_144),
+        (VGG.alexnet, 224, 46_764_746, 938_146_176),
+        (lambda: VGG.vgg(VGG.VGG_11), 224, 128_806_154, 7_547_232_256),
+        (lambda: VGG.vgg(VGG.slim(VGG.VGG_11)), 224, 29_815_850, 148_881_408),
+        (nin, 224, 1_992_166, 762_297_352),
+        (googlenet, 96, 5_977_530, 276_066_304),
+        (googlenet, 224, 5_977_530, 1_502_982_144),
     ],
 )
 def test_exact_counts(make, side, params, macs):
@@ -32,12 +31,20 @@ def test_exact_counts(make, side, params, macs):
     assert (table.total_params, table.total_macs) == (params, macs)
 
 
+def shapes(net, side):
+    return [row.output_shape for row in d2l.summary(net, (1, 1, side, side)).layers]
+
+
 def test_shapes_row_by_row():
-    rows = d2l.summary(networks.nin(), (1, 1, 224, 224)).layers
-    assert [row.output_shape for row in rows] == [
+    assert shapes(VGG.vgg(VGG.VGG_11), 224) == [
+        *((64, 112, 112), (128, 56, 56), (256, 28, 28), (512, 14, 14), (512, 7, 7)),
+        *((4096,), (4096,), (4096,), (4096,), (10,)),
+    ]
+    assert shapes(nin(), 224) == [
         *((96, 54, 54), (96, 26, 26), (256, 26, 26), (256, 12, 12), (384, 12, 12), (384, 5, 5), (384, 5, 5)),
         *((10, 5, 5), (10, 1, 1), (10,)),
     ]
+    assert shapes(googlenet(), 96) == [(64, 24, 24), (192, 12, 12), (480, 6, 6), (832, 3, 3), (1024, 1, 1), (10,)]
 
 
 def test_batch_size_changes_nothing():
@@ -46,15 +53,15 @@ def test_batch_size_changes_nothing():
 
 def test_no_weight_is_allocated():
     code = """
-import resource, networks, d2lhelpers as d2l
+import resource, d2lhelpers as d2l
+chapter = d2l.definitions("02_vgg")
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-d2l.summary(networks.vgg(((1, 8),)), (1, 1, 224, 224))
+d2l.summary(chapter.vgg(((1, 8),)), (1, 1, 224, 224))
 before = peak()
-d2l.summary(networks.vgg(networks.VGG11), (1, 1, 224, 224))
+d2l.summary(chapter.vgg(chapter.VGG_11), (1, 1, 224, 224))
 print(peak() - before)
 """
-    tests = Path(__file__).parent
-    grown = subprocess.run([sys.executable, "-c", code], cwd=tests, capture_output=True, text=True, check=True)
+    grown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(grown.stdout) < 50  # MB; the weights alone would take 515
 
 
@@ -99,7 +106,7 @@ def test_shared_layer_counts_its_parameters_once_and_its_work_twice():
 
 def test_input_that_does_not_fit(capsys):
     with pytest.raises(ValueError, match=r"input_shape is \(1, 1, 16, 16\), which this network cannot take"):
-        d2l.summary(networks.vgg(networks.VGG11), (1, 1, 16, 16))
+        d2l.summary(VGG.vgg(VGG.VGG_11), (1, 1, 16, 16))
     assert not capsys.readouterr().out
 
 
@@ -109,6 +116,14 @@ def test_the_table_as_text_and_html():
     assert len({len(line) for line in lines}) == 1
     assert lines[-1].split() == ["total", "44,426", "0", "281,640"]
     assert table._repr_html_().count("<tr>") == len(table.layers) + 2
+
+
+def test_rows_are_named_by_what_is_in_them():
+    names = [row.name for row in d2l.summary(nin(nn.BatchNorm), (1, 1, 224, 224)).layers]
+    assert names[0] == "Conv2D 11×11, 2 × Conv2D 1×1"
+    assert names[1] == "MaxPool2D 3×3"
+    names = [row.name for row in d2l.summary(googlenet(), (1, 1, 96, 96)).layers]
+    assert names[3:] == ["5 × Inception, MaxPool2D 3×3", "2 × Inception, GlobalAvgPool2D", "Dense"]
 
 
 def test_network_and_hooks_stay_as_they_were():

@@ -1,0 +1,113 @@
+"""Networks as graphs, and the diagrams made of them."""
+
+import d2lhelpers as d2l
+import pytest
+from d2lhelpers.graph import trace
+from mxnet.gluon import nn
+
+LENET = d2l.definitions("01_batch_norm")
+VGG = d2l.definitions("02_vgg")
+NIN = d2l.definitions("03_nin")
+GOOGLENET = d2l.definitions("04_googlenet")
+
+
+def boxes(net, input_shape):
+    """Return the two lines of every box of a diagram, in the order in which they are drawn."""
+    texts = d2l.plot_network(net, input_shape).axes[0].texts
+    lines = [text.get_text() for text in texts if text.get_fontsize() in (6.5, 7.5) and text.get_text()]
+    lines = [line for line in lines if not line.startswith("input ")]
+    return list(zip(lines[::2], lines[1::2], strict=True))
+
+
+def test_a_chain():
+    assert boxes(LENET.lenet(LENET.gluon_norm), (1, 1, 28, 28))[:4] == [
+        ("5×5 conv", "6 × 24 × 24"),
+        ("batch norm + sigmoid", "6 × 24 × 24"),
+        ("2×2 max-pool / 2", "6 × 12 × 12"),
+        ("5×5 conv", "16 × 8 × 8"),
+    ]
+
+
+def test_every_layer_has_its_box_and_shape():
+    drawn = boxes(VGG.vgg(VGG.VGG_11), (1, 1, 224, 224))
+    assert len(drawn) == 8 + 5 + 3 + 2
+    assert drawn[0] == ("3×3 conv + relu", "64 × 224 × 224")
+    assert drawn[-2:] == [("dropout 0.5", "4096"), ("dense", "10")]
+    assert boxes(NIN.nin(), (1, 1, 224, 224))[-2:] == [("global mean-pool", "10 × 1 × 1"), ("flatten", "10")]
+
+
+def test_a_block_with_a_forward_of_its_own_is_one_box():
+    drawn = boxes(GOOGLENET.googlenet(), (1, 1, 96, 96))
+    assert [shape for label, shape in drawn if label == "Inception"] == [
+        *("256 × 12 × 12", "480 × 12 × 12", "512 × 6 × 6", "512 × 6 × 6", "512 × 6 × 6"),
+        *("528 × 6 × 6", "832 × 6 × 6", "832 × 3 × 3", "1024 × 3 × 3"),
+    ]
+
+
+def test_the_forward_of_the_network_itself_is_taken_apart():
+    nodes = trace(GOOGLENET.Inception(64, (96, 128), (16, 32), 32, nn.BatchNorm), (1, 192, 12, 12))
+    *_, last = nodes
+    assert (last.operator, last.block, last.shape) == ("Concat", None, (256, 12, 12))
+    assert [parent.shape[0] for parent in last.parents] == [64, 128, 32, 32]
+    assert sum(not node.parents for node in nodes) == 4  # four paths start at the input
+    assert boxes(GOOGLENET.Inception(64, (96, 128), (16, 32), 32), (1, 192, 12, 12)) == [
+        *(("1×1 conv + relu", f"{channels} × 12 × 12") for channels in (64, 96)),
+        ("3×3 conv + relu", "128 × 12 × 12"),
+        ("1×1 conv + relu", "16 × 12 × 12"),
+        ("5×5 conv + relu", "32 × 12 × 12"),
+        ("3×3 max-pool", "192 × 12 × 12"),
+        ("1×1 conv + relu", "32 × 12 × 12"),
+        ("concatenate channels", "256 × 12 × 12"),
+    ]
+
+
+class Residual(nn.HybridBlock):
+    """Adds its input to a convolution of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2D(1, 3, padding=1)
+
+    def hybrid_forward(self, F, X):
+        return F.relu(self.conv(X) + X)
+
+
+def test_operators_of_the_forward_are_nodes():
+    nodes = trace(Residual(), (1, 1, 8, 8))
+    assert [node.operator for node in nodes] == ["Convolution", "elemwise_add", "relu"]
+    assert [len(node.parents) for node in nodes] == [0, 1, 1]
+
+
+def test_several_networks_with_titles():
+    figure = d2l.plot_network({"one": LENET.lenet(), "two": LENET.lenet()}, (1, 1, 28, 28))
+    assert {"one", "two"} <= {text.get_text() for text in figure.axes[0].texts}
+
+
+def test_boxes_do_not_overlap():
+    for net, shape in (
+        (VGG.vgg(VGG.VGG_11), (1, 1, 224, 224)),
+        (GOOGLENET.Inception(64, (96, 128), (16, 32), 32), (1, 192, 12, 12)),
+    ):
+        texts = d2l.plot_network(net, shape).axes[0].texts
+        places = [text.get_position() for text in texts if text.get_fontsize() == 7.5]
+        for i, (x, y) in enumerate(places):
+            assert all(abs(x - u) > 1.36 or abs(y - v) > 0.4 for u, v in places[:i])
+
+
+def test_labels_fit_into_their_boxes():
+    figure = d2l.plot_network({"AlexNet": VGG.alexnet(), "NiN": NIN.nin(nn.BatchNorm)}, (1, 1, 224, 224))
+    figure.canvas.draw()
+    for text in figure.axes[0].texts:
+        if text.get_fontsize() == 7.5:
+            assert text.get_window_extent().width / figure.dpi < 1.36, text.get_text()
+
+
+def test_hand_written_block():
+    net = LENET.lenet(LENET.BatchNorm)
+    with pytest.raises(ValueError, match="hand-written Block inside the network hides its graph"):
+        d2l.plot_network(net, (1, 1, 28, 28))
+
+
+def test_input_that_does_not_fit():
+    with pytest.raises(ValueError, match="input_shape is .* which this network cannot take"):
+        d2l.plot_network(VGG.vgg(VGG.VGG_11), (1, 1, 16, 16))
