@@ -46,7 +46,7 @@ def write(path, value):
 def train(run, seed, kept):
     """Train epoch by epoch, going on after the last one in the folder `kept`; return what was measured, or None.
 
-    Plain SGD has no state but the weights, and the order of the images follows from seed and epoch.
+    Plain SGD has no state but the weights; dropout and the order of the images follow from seed and epoch.
     """
     ctx, progress = d2l.try_gpu(), kept / "history.json"
     d2l.set_seed(seed)
@@ -59,9 +59,9 @@ def train(run, seed, kept):
         result = json.loads(progress.read_text())
         train_iter.epoch = len(result["loss"])
         net.load_parameters(str(kept / f"{train_iter.epoch}.params"), ctx=ctx)
-        d2l.set_seed(seed + train_iter.epoch)
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": run.lr})
     while train_iter.epoch < run.num_epochs:
+        d2l.set_seed(seed + train_iter.epoch)  # for dropout
         history = d2l.train_ch5(net, train_iter, test_iter, run.batch_size, trainer, ctx, 1)
         if history.stopped:
             return None
