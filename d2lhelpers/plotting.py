@@ -134,7 +134,9 @@ def plot_batch_norm(values, gamma=1.0, beta=0.0, eps=1e-5):
     return figure
 
 
-def plot_maps(rows, titles=(), *, backgrounds=None, place=(0, 1), cmap="viridis", scale="own", side=1.1):
+def plot_maps(
+    rows, titles=(), *, backgrounds=None, place=(0, 1), cmap="viridis", scale="own", side=1.1, label_width=None
+):
     """Draw two-dimensional arrays as small pictures, such as feature maps, filters or class maps.
 
     Args:
@@ -147,13 +149,15 @@ def plot_maps(rows, titles=(), *, backgrounds=None, place=(0, 1), cmap="viridis"
         scale (str): `own`, each picture uses all colours; `row`, a colour means one value in all pictures of a row;
             `symmetric`, the same with 0 in the middle of the colour map.
         side (float): of a picture, in inches.
+        label_width (int, optional): characters to leave room for in front of a row; by default the longest name's.
+            Give it where the names depend on a result: then the size of the figure does not.
 
     Returns:
         Figure: a grid of pictures.
     """
     columns = max(map(len, rows.values())) + bool(backgrounds)
-    label = max(len(line) for name in rows for line in name.split("\n"))
-    size = (side * columns + 0.08 * label + 0.2, (side + 0.05) * len(rows) + 0.3)
+    label_width = label_width or max(len(line) for name in rows for line in name.split("\n"))
+    size = (side * columns + 0.08 * label_width + 0.2, (side + 0.05) * len(rows) + 0.3)
     figure = Figure(size, dpi=90, layout="constrained")
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes, (name, pictures) in zip(grid, rows.items(), strict=True):

@@ -46,6 +46,14 @@ def test_maps():
     assert figure.axes[4].get_ylabel() == "two"
 
 
+def test_maps_have_a_size_that_names_may_not_change():
+    sizes = {
+        tuple(d2l.plot_maps({name: np.zeros((2, 5, 5))}, label_width=20).get_size_inches())
+        for name in ("bag", "ankle boot")
+    }
+    assert len(sizes) == 1
+
+
 def test_maps_with_zero_in_the_middle():
     figure = d2l.plot_maps({"filters": np.array([[[-1, 3]], [[0, 2]]])}, scale="symmetric")
     assert [ax.images[0].get_clim() for ax in figure.axes] == [(-3, 3), (-3, 3)]
