@@ -18,7 +18,7 @@ from .plotting import (
     plot_points,
     show_fashion_mnist,
 )
-from .progress import History
+from .history import History
 from .summary import summary
 from .training import evaluate_accuracy, fit, train, train_ch5
 

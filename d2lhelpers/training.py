@@ -4,7 +4,7 @@ import time
 
 from .data import load_data_fashion_mnist
 from .graph import can_trace
-from .progress import Progress, Queue
+from .history import Progress, Queue
 from .runtime import mx, set_seed, try_gpu
 
 autograd, gluon = mx.autograd, mx.gluon
