@@ -8,6 +8,7 @@ from d2lzh import get_fashion_mnist_labels, set_figsize
 from .chapters import definitions
 from .data import load_arrays, load_data_fashion_mnist
 from .diagrams import plot_network, plot_shared_statistics
+from .history import History
 from .plotting import (
     plot_bars,
     plot_batch_norm,
@@ -18,7 +19,6 @@ from .plotting import (
     plot_points,
     show_fashion_mnist,
 )
-from .history import History
 from .summary import summary
 from .training import evaluate_accuracy, fit, train, train_ch5
 

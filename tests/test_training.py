@@ -6,7 +6,7 @@ import matplotlib.figure
 import mxnet as mx
 import numpy as np
 import pytest
-from d2lhelpers import live, progress
+from d2lhelpers import history, live
 from d2lhelpers.data import ImageBatches
 from mxnet import autograd, gluon, nd
 from mxnet.gluon import nn
@@ -211,7 +211,7 @@ def test_live_curves_are_one_display_with_constant_text(monkeypatch, capsys):
         return Handle(shown)
 
     monkeypatch.setattr(live, "display", display)
-    monkeypatch.setattr(progress, "get_ipython", type("ZMQInteractiveShell", (), {}))
+    monkeypatch.setattr(history, "get_ipython", type("ZMQInteractiveShell", (), {}))
     monkeypatch.setattr(live.LiveCurves, "due", lambda self: True)
     fit(network())
     assert len(shown) > 5
