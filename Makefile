@@ -35,7 +35,7 @@ test: env ## Run every notebook against its stored outputs, then the tests
 	exit $$status
 
 notebooks: env ## Run every notebook and store its outputs
-	PYTEST_CURRENT_TEST=1 $(BIN)/jupyter-nbconvert --to notebook --execute --inplace \
+	D2L_PROGRESS=$$(mktemp -d)/progress.json PYTEST_CURRENT_TEST=1 $(BIN)/jupyter-nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 lint: env ## Check style, format and spelling

@@ -8,6 +8,7 @@ from d2lzh import get_fashion_mnist_labels, set_figsize
 from .chapters import definitions
 from .data import load_arrays, load_data_fashion_mnist
 from .diagrams import plot_network, plot_shared_statistics
+from .exercises import check, hint, progress
 from .history import History
 from .plotting import (
     plot_bars,
@@ -26,10 +27,12 @@ __all__ = [
     "History",
     "budget",
     "by_budget",
+    "check",
     "definitions",
     "evaluate_accuracy",
     "fit",
     "get_fashion_mnist_labels",
+    "hint",
     "load_arrays",
     "load_data_fashion_mnist",
     "plot_bars",
@@ -42,6 +45,7 @@ __all__ = [
     "plot_points",
     "plot_shared_statistics",
     "plt",
+    "progress",
     "set_figsize",
     "set_seed",
     "show_fashion_mnist",

@@ -90,16 +90,22 @@ def test_links_and_images(path):
 
 
 @each_notebook
-def test_every_exercise_has_task_stub_and_solution(path):
+def test_every_exercise_has_task_stub_check_and_solution(path):
     cells = read(path).cells
+    parts = {part: [cell.id for cell in cells if cell.id.startswith(f"{part}-")] for part in ("stub", "solution")}
     stubs = [i for i, cell in enumerate(cells) if "exercise" in tags(cell)]
-    assert len(stubs) >= 5
+    assert len(stubs) >= 6
+    assert [cells[i].id for i in stubs] == parts["stub"]
+    assert len(parts["solution"]) == len(stubs)
     for number, i in enumerate(stubs, 1):
-        task, stub, solution = cells[i - 1 : i + 2]
+        task, stub, check, solution = cells[i - 1 : i + 3]
         name = stub.id.removeprefix("stub-")
-        assert (task.id, stub.id, solution.id) == (f"exercise-{name}", f"stub-{name}", f"solution-{name}")
+        ids = [f"{part}-{name}" for part in ("exercise", "stub", "check", "solution")]
+        assert [task.id, stub.id, check.id, solution.id] == ids
         assert task.source.startswith(f"### Exercise {number} · ")
         assert re.search(r"^(●○○|●●○|●●●) · \d+ minutes$", task.source, re.MULTILINE)
+        assert re.fullmatch(rf'd2l\.check\("[a-z]+\.{name}", \w+(, \w+)*\)', check.source)
+        assert check.outputs[0].data["text/plain"].startswith(check.source.split('"')[1] + ": not attempted yet.")
         assert solution.source.startswith("<details><summary>Solution</summary>\n")
         assert solution.source.endswith("</details>")
         code = re.findall(r"```python\n(.*?)```", solution.source, re.DOTALL)

@@ -1,0 +1,94 @@
+"""Exercises that check themselves: `check`, `hint` and `progress`; the checks are in a file for each chapter."""
+
+import difflib
+
+from .. import chapters
+from . import bn, googlenet, nin, record, vgg
+from .judging import NOT_ATTEMPTED, RIGHT, Verdict, box, judge
+from .record import Progress, Row
+
+CHAPTERS = {"bn": "01_batch_norm", "vgg": "02_vgg", "nin": "03_nin", "googlenet": "04_googlenet"}
+EXERCISES = {
+    exercise.name: exercise for chapter in (bn, vgg, nin, googlenet) for exercise in chapter.exercises.values()
+}
+_hints_given = {}
+
+
+def _find(name):
+    if name not in EXERCISES:
+        close = difflib.get_close_matches(str(name), EXERCISES, n=1) or [next(iter(EXERCISES))]
+        raise ValueError(f"name is {name!r}, and there is no such exercise; did you mean {close[0]!r}?")
+    return EXERCISES[name]
+
+
+def check(name, *answer):
+    """Check an answer to an exercise, and record the attempt.
+
+    Args:
+        name (str): chapter and exercise, such as `bn.freeze`.
+        *answer: what the exercise asks for: a function, a class, a number or a word, not called and not printed.
+
+    Returns:
+        Verdict: a coloured box in a notebook, one line elsewhere. Whatever the answer does, nothing is raised.
+
+    Raises:
+        ValueError: there is no such exercise.
+    """
+    verdict = judge(_find(name), answer)
+    if verdict.status == NOT_ATTEMPTED:
+        return verdict
+    note = record.add(name, verdict.status == RIGHT)
+    return Verdict(name, verdict.status, f"{verdict.message} {note}".strip())
+
+
+class Hint(str):
+    """A hint: a box in a notebook, a line of text elsewhere."""
+
+    __repr__ = str.__str__
+
+    def _repr_html_(self):
+        title, _, text = self.partition(": ")
+        return box(title, text, "#0072B2")
+
+
+def hint(name):
+    """Return the next hint for an exercise; after the last one the first again.
+
+    Args:
+        name (str): chapter and exercise, such as `bn.freeze`.
+
+    Returns:
+        Hint: a box in a notebook, one line elsewhere.
+
+    Raises:
+        ValueError: there is no such exercise.
+    """
+    hints = _find(name).hints
+    given = _hints_given.get(name, 0) % len(hints)
+    _hints_given[name] = given + 1
+    more = "" if given + 1 < len(hints) else " (This was the last one. The solution is folded up below the exercise.)"
+    return Hint(f"Hint {given + 1} of {len(hints)}: {hints[given]}{more}")
+
+
+def progress(chapter=None):
+    """Return which exercises are done, as recorded in `.d2l-progress.json` in the working folder.
+
+    Args:
+        chapter (str, optional): `bn`, `vgg`, `nin` or `googlenet`; all without it.
+
+    Returns:
+        Progress: a table; `to_csv()` gives it to a spreadsheet.
+
+    Raises:
+        ValueError: there is no such chapter.
+    """
+    if chapter is not None and chapter not in CHAPTERS:
+        raise ValueError(f"chapter is {chapter!r}; it must be one of {', '.join(CHAPTERS)}.")
+    entries, note = record.read()
+    rows = []
+    for prefix in [chapter] if chapter else CHAPTERS:
+        for number, (name, title, difficulty, minutes) in enumerate(chapters.exercises(CHAPTERS[prefix]), 1):
+            entry = entries.get(f"{prefix}.{name}", {"tries": 0, "done": ""})
+            row = (CHAPTERS[prefix], number, f"{prefix}.{name}", title, difficulty, minutes)
+            rows.append(Row(*row, entry["tries"], entry["done"]))
+    return Progress(rows, note)

@@ -1,0 +1,120 @@
+"""What checks compare with: conversions that say what is wrong with a value, and references in float64."""
+
+import contextlib
+import numbers
+from unittest import mock
+
+import numpy as np
+
+from ..runtime import mx
+from .judging import NotYet, shorten
+
+RANDOM = np.random.default_rng()  # never seeded: an answer that is right for some numbers only is found out
+
+
+def expect(holds, message):
+    """Raise `NotYet` with the message unless `holds`."""
+    if not holds:
+        raise NotYet(message)
+
+
+def expect_callable(*answers):
+    """Raise `NotYet` unless every answer is a function or a class."""
+    for answer in answers:
+        good = callable(answer) and not isinstance(answer, mx.gluon.Block)
+        expect(good, f"Hand over the function or class itself, without calling it; this is a {_kind(answer)}.")
+
+
+def _kind(value):
+    if isinstance(value, (mx.nd.NDArray, np.ndarray)):
+        return f"{type(value).__name__} of shape {value.shape}"
+    return f"{type(value).__name__}, {shorten(repr(value), 60)}" if np.isscalar(value) else type(value).__name__
+
+
+def to_number(value, what):
+    """Return a number as a float.
+
+    Args:
+        value (object): a real number, or an array with one element.
+        what (str): names it in messages, such as `largest_lr(norm)`.
+
+    Raises:
+        NotYet: it is something else, or not finite.
+    """
+    if isinstance(value, (mx.nd.NDArray, np.ndarray)) and value.size == 1:
+        value = value.reshape(-1)[0]
+        value = value.asscalar() if isinstance(value, mx.nd.NDArray) else value.item()
+    good = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
+    expect(good, f"{what} must be a number; it is {'None: is there a return?' if value is None else _kind(value)}.")
+    expect(np.isfinite(float(value)), f"{what} is {float(value)}, which is not a finite number.")
+    return float(value)
+
+
+def to_array(value, shape, what):
+    """Return an array as float64.
+
+    Args:
+        value (NDArray | numpy.ndarray): of this shape.
+        shape (tuple[int, ...]): looked at before the numbers are: they may not fit into memory.
+        what (str): names it in messages.
+
+    Raises:
+        NotYet: it is something else, or has another shape, or holds NaN or infinity.
+    """
+    arrays = (mx.nd.NDArray, np.ndarray)
+    kind = "None: is there a return?" if value is None else _kind(value)
+    expect(isinstance(value, arrays), f"{what} must be an array; it is {kind}.")
+    expect(value.shape == tuple(shape), f"{what} must have the shape {tuple(shape)}; it has {value.shape}.")
+    value = value.asnumpy() if isinstance(value, mx.nd.NDArray) else value
+    expect(value.dtype.kind in "fiub", f"{what} must hold numbers; its dtype is {value.dtype}.")
+    value = value.astype(np.float64)
+    expect(np.isfinite(value).all(), f"{what} holds NaN or infinity. Is something divided by zero?")
+    return value
+
+
+@contextlib.contextmanager
+def replaced(function, **names):
+    """Give a learner's function other values for global names, such as a training that costs nothing."""
+    expect(hasattr(function, "__globals__"), "Write it as a function, with def.")
+    with mock.patch.dict(function.__globals__, names):
+        yield
+
+
+def same(value, expected, tolerance=1e-5):
+    """Tell whether two arrays differ by less than `tolerance` of the largest expected value."""
+    return bool(np.abs(value - expected).max() <= tolerance * max(np.abs(expected).max(), 1e-12))
+
+
+def expect_network(net, input_shape, outputs, what):
+    """Return what a network computes for random images, after drawing weights for it where it has none.
+
+    Args:
+        net (mxnet.gluon.Block): what the learner's function has returned.
+        input_shape (tuple[int, ...]): of the batch.
+        outputs (tuple[int, ...]): the shape that must come out.
+        what (str): names the network in messages.
+
+    Raises:
+        NotYet: it is no network, or another shape comes out, or all images get the same numbers.
+    """
+    expect(isinstance(net, mx.gluon.Block), f"{what} must return a network; it returns {_kind(net)}.")
+    net.initialize(mx.init.Xavier(), force_reinit=True)
+    X = mx.nd.array(RANDOM.uniform(size=input_shape))
+    Y = to_array(net(X), outputs, f"The output of {what} for images of shape {input_shape}")
+    expect(Y.std(axis=0).max() > 0, f"{what} answers every image with the same numbers. Is there a layer at all?")
+    return Y
+
+
+def copy_parameters(source, target):
+    """Give a network the numbers of another one with the same parameters in the same order.
+
+    Raises:
+        NotYet: their shapes differ.
+    """
+    ours, theirs = list(source.collect_params().values()), list(target.collect_params().values())
+    shapes = [parameter.shape for parameter in theirs]
+    expected = [parameter.shape for parameter in ours]
+    message = f"The parameters should have the shapes {shorten(expected)}; they have {shorten(shapes)}."
+    expect(shapes == expected, message)
+    for parameter, values in zip(theirs, ours, strict=True):
+        parameter.set_data(values.data())

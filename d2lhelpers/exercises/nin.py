@@ -1,0 +1,5 @@
+"""Checks of chapter 3, NiN."""
+
+from .judging import Exercises
+
+exercises = Exercises("nin")

@@ -1,0 +1,167 @@
+"""What a learner has done: a small file beside the notebooks, and the table made of it."""
+
+import contextlib
+import csv
+import datetime
+import fcntl
+import html
+import io
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+VERSION = 1
+
+
+def file():
+    """Return the path of the record: `$D2L_PROGRESS`, else `.d2l-progress.json` in the working folder."""
+    return Path(os.environ.get("D2L_PROGRESS") or ".d2l-progress.json")
+
+
+@contextlib.contextmanager
+def _locked(path):
+    """Keep other notebooks from writing meanwhile."""
+    with open(path.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _load(path):
+    """Return the entries of a record; raise `ValueError` when it is damaged, `OSError` when it cannot be used."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    if not isinstance(content, dict) or not isinstance(content.get("version"), int):
+        raise ValueError("it has no version")
+    if content["version"] > VERSION:
+        raise PermissionError(f"{path} was written by a newer version of this course")
+    entries = content.get("exercises")
+    if not isinstance(entries, dict):
+        raise ValueError("it has no exercises")
+    for name, entry in entries.items():
+        if not (isinstance(entry, dict) and isinstance(entry.get("tries"), int) and isinstance(entry.get("done"), str)):
+            raise ValueError(f"its entry {name} has another form")
+    return entries
+
+
+def read():
+    """Return what is recorded, by exercise: how often it was tried, and when it was first right (or "").
+
+    Returns:
+        tuple[dict[str, dict], str]: the entries, and a sentence if the file cannot be used.
+    """
+    try:
+        return _load(file()), ""
+    except (ValueError, OSError) as error:
+        return {}, f"The record {file()} cannot be used: {error}."
+
+
+def add(name, right):
+    """Record one attempt at an exercise.
+
+    Args:
+        name (str): of the exercise.
+        right (bool): whether the answer was right.
+
+    Returns:
+        str: what went wrong; empty when nothing did. A failure to record never is an error.
+    """
+    path, note = file(), ""
+    try:
+        with _locked(path):
+            try:
+                entries = _load(path)
+            except ValueError as error:
+                kept = path.with_name(f"{path.stem}.damaged-{datetime.datetime.now():%Y%m%d-%H%M%S}{path.suffix}")
+                os.replace(path, kept)
+                entries = {}
+                note = (
+                    f"(The record of your progress was damaged: {error}. It is kept as {kept.name}; a new one begins.)"
+                )
+            entry = entries.setdefault(name, {"tries": 0, "done": ""})
+            entry["tries"] += 1
+            if right and not entry["done"]:
+                entry["done"] = datetime.datetime.now().isoformat(timespec="seconds")
+            with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as new:
+                json.dump({"version": VERSION, "exercises": entries}, new, indent=1)
+                new.flush()
+                os.fsync(new.fileno())
+            os.replace(new.name, path)
+    except OSError as error:
+        return f"(Your progress could not be recorded: {error}.)"
+    return note
+
+
+@dataclass(frozen=True)
+class Row:
+    """An exercise in the table: `exercise` is its name for `check`, `done` when it was first right, or empty."""
+
+    chapter: str
+    number: int
+    exercise: str
+    title: str
+    difficulty: str
+    minutes: int
+    tries: int
+    done: str
+
+
+class Progress(list):
+    """Rows of exercises; shows as a table."""
+
+    def __init__(self, rows, note=""):
+        """Take the rows; `note` is a sentence to show below them."""
+        super().__init__(rows)
+        self.note = note
+
+    def _cells(self):
+        for row in self:
+            yield (row.exercise, f"{row.number} · {row.title}", row.difficulty, f"{row.minutes} min", _mark(row))
+
+    def _summary(self):
+        done = sum(bool(row.done) for row in self)
+        return f"{done} of {len(self)} exercises done" + (f" · {self.note}" if self.note else "")
+
+    def __str__(self):
+        cells = list(self._cells())
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+        ]
+        return "\n".join([*lines, self._summary()])
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        style = 'style="text-align: left"'
+        rows = [
+            "<tr>" + "".join(f"<td {style}>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+            for cells in self._cells()
+        ]
+        return f"<table><tbody>{''.join(rows)}</tbody></table><p>{html.escape(self._summary())}</p>"
+
+    def to_csv(self, path=None):
+        """Return the table as comma-separated values, or write it to a file.
+
+        Args:
+            path (str | pathlib.Path, optional): the file to write.
+
+        Returns:
+            str | None: the text, when no path is given.
+        """
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(Row.__dataclass_fields__), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(vars(row) for row in self)
+        if path is None:
+            return text.getvalue()
+        Path(path).write_text(text.getvalue(), encoding="utf-8")
+
+
+def _mark(row):
+    if row.done:
+        return "✓ done"
+    return f"tried {row.tries} ×" if row.tries else "–"

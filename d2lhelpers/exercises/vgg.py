@@ -1,0 +1,5 @@
+"""Checks of chapter 2, VGG."""
+
+from .judging import Exercises
+
+exercises = Exercises("vgg")
