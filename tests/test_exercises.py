@@ -1,4 +1,4 @@
-"""The exercises: right answers are right, wrong ones get the hint meant for them, and nothing a learner does is fatal."""
+"""Wrong answers: each gets the hint that is meant for it, and lazy ones never pass."""
 
 import collections
 import inspect
