@@ -1,37 +1,31 @@
 """Checks of chapter 3, NiN."""
 
 import itertools
-import json
 
 import numpy as np
 
 from ..chapters import definitions
-from ..graph import infer_shapes, layers_of
+from ..graph import layers_of
 from ..runtime import mx
 from ..summary import summary
-from .comparing import RANDOM, copy_parameters, expect, expect_callable, replaced, same, to_array, to_number
-from .judging import Exercises, NotYet, shorten
+from .comparing import (
+    RANDOM,
+    copy_parameters,
+    draw_parameters,
+    expect,
+    expect_callable,
+    expect_same,
+    operators,
+    replaced,
+    same,
+    to_array,
+    to_number,
+)
+from .judging import Exercises, shorten
 
 autograd, gluon, init, nd = mx.autograd, mx.gluon, mx.init, mx.nd
 nn = gluon.nn
 exercises = Exercises("nin")
-
-
-def expect_same(answer, wanted, mistakes, otherwise, tolerance=1e-5):
-    """Raise `NotYet` unless an answer is the wanted one.
-
-    Args:
-        answer (float | numpy.ndarray): has the shape of `wanted`.
-        wanted (float | numpy.ndarray): what is right.
-        mistakes (iterable[tuple]): (what comes out of a mistake, what to say then); those of other shapes are skipped.
-        otherwise (str): what to say when it is none of them.
-        tolerance (float): see `same`.
-    """
-    if same(answer, wanted, tolerance):
-        return
-    for wrong, message in mistakes:
-        expect(np.shape(wrong) != np.shape(wanted) or not same(answer, wrong, tolerance), message)
-    raise NotYet(otherwise)
 
 
 def convolution(X, weight, bias):
@@ -53,7 +47,7 @@ def one_by_one_arguments():
 
 @exercises.add(
     "by-hand",
-    why="this is all that a 1 × 1 convolution is: one matrix, applied to the channels of each pixel by itself.",
+    why="This is all that a 1 × 1 convolution is: one matrix, applied to the channels of each pixel by itself.",
     hints=(
         "At every pixel: the output o is the sum over the inputs c of weight[o, c] times X at channel c, plus bias[o].",
         "@ multiplies along the last axes, and the channels are axis 1. Move that axis, or use np.einsum.",
@@ -114,7 +108,7 @@ def dense_at_every_pixel(X, weight, bias, mistakes):
 
 @exercises.add(
     "bug",
-    why="a reshape moves no numbers, it only cuts their row elsewhere. So every shape can be right, and every number "
+    why="A reshape moves no numbers, it only cuts their row elsewhere. So every shape can be right, and every number "
     "wrong: compare with a reference.",
     hints=(
         "Let X be np.arange(12).reshape(1, 3, 2, 2), and print pixels. Does a row hold the channels of one pixel?",
@@ -144,7 +138,7 @@ def bug(repaired):
 
 @exercises.add(
     "guess-loss",
-    why="ln(number of classes) is the loss of a blind guess. Know it before you train, and you recognise a plateau.",
+    why="The logarithm of the number of classes is the loss of a blind guess. Know it, and you recognise a plateau.",
     hints=(
         "Whoever guesses blindly among n classes gives each of them the probability 1/n.",
         "The loss is −ln of the probability that the true class gets. The text has it for ten classes.",
@@ -177,32 +171,6 @@ def guess_loss(loss, classes):
     expect_same(classes, np.exp(1.609), mistakes, otherwise, 0.01)
 
 
-def operators(net, input_shape):
-    """Return what a network does with an image, step by step, without running it.
-
-    Returns:
-        list[tuple[str, tuple]]: in order, such as ("conv 3×3", (96, 12, 12)); reshaping is left out.
-    """
-    whole = net(mx.sym.var("data"))
-    nodes = [node for node in json.loads(whole.tojson())["nodes"] if node["op"] not in ("null", "Flatten", "Reshape")]
-    if not nodes:
-        return []
-    internals = whole.get_internals()
-    shapes, _ = infer_shapes([internals[f"{node['name']}_output"] for node in nodes], input_shape)
-    return [(_operator_name(node), shape[1:]) for node, shape in zip(nodes, shapes, strict=True)]
-
-
-def _operator_name(node):
-    operator, attributes = node["op"], node.get("attrs", {})
-    if operator == "Convolution":
-        return "conv " + attributes["kernel"].strip("()").replace(", ", "×")
-    if operator == "Pooling":
-        return f"{'global' if attributes.get('global_pool') == 'True' else attributes['pool_type']} pool"
-    if operator == "Activation":
-        return attributes["act_type"]
-    return {"FullyConnected": "dense", "BatchNorm": "norm"}.get(operator, operator.lower())
-
-
 def nin_with(num_one_by_one, ratio):
     """Return the chapter's NiN with batch norm, and only the first 1 × 1 convolutions of each block."""
     net = nn.HybridSequential()
@@ -211,16 +179,9 @@ def nin_with(num_one_by_one, ratio):
     return net
 
 
-def draw_parameters(net):
-    """Give an initialised network random numbers with which each of its layers makes a difference."""
-    ranges = {"gamma": (0.5, 1.5), "beta": (0, 1), "mean": (-0.5, 0.5), "var": (0.5, 2)}
-    for name, parameter in net.collect_params(".*(gamma|beta|mean|var)").items():
-        parameter.set_data(nd.array(RANDOM.uniform(*ranges[name.rpartition("_")[2]], parameter.shape)))
-
-
 @exercises.add(
     "one-layer",
-    why="two 1 × 1 convolutions are a choice, not a law. A layer has to earn its place, and only a comparison tells.",
+    why="Two 1 × 1 convolutions are a choice, not a law. A layer has to earn its place, and only a comparison tells.",
     hints=(
         "Start from nin and nin_block. What is written there twice must become a loop.",
         "conv_relu(channels, 1, norm=nn.BatchNorm) is one 1 × 1 convolution with its batch norm and its ReLU.",
@@ -287,7 +248,7 @@ def _expect_network_of_the_chapter(net, reference, shape, what):
 
 @exercises.add(
     "memory",
-    why="the outputs grow with the batch, the parameters do not. With 128 images, VGG-11's outputs take more memory "
+    why="The outputs grow with the batch, the parameters do not. With 128 images, VGG-11's outputs take more memory "
     "than its parameters.",
     hints=(
         "d2l.summary(net, input_shape).layers is a tuple of rows, and each has an output_shape without the batch axis.",
@@ -349,7 +310,7 @@ def _bytes_of(net, image, batch):
 
 @exercises.add(
     "dense-head",
-    why="with ten classes this head has 96,010 parameters, the last block of NiN 34,790. The large savings are the "
+    why="With ten classes this head has 96,010 parameters, the last block of NiN 34,790. The large savings are the "
     "layers of 4,096 that are not there.",
     hints=(
         "Print list(nin()). Which of these layers stay, and which are replaced?",
@@ -412,7 +373,7 @@ def make_batches(kinds):
 
 @exercises.add(
     "wrong",
-    why="an accuracy says how often a network is wrong. Its mistakes say which classes it takes for which.",
+    why="An accuracy says how often a network is wrong. Its mistakes say which classes it takes for which.",
     hints=(
         "Go through the batches. net(X).argmax(axis=1) is the predicted label of each picture.",
         "predicted != truth, with NumPy arrays, is a mask that picks the mistakes of a batch: truth[mask].",
@@ -477,7 +438,7 @@ def _expect_mistakes(answer, kinds, everything):
 
 @exercises.add(
     "inits",
-    why="one batch, without any training, tells which initial weights let the signal through.",
+    why="One batch, without any training, tells which initial weights let the signal through.",
     hints=(
         "measure returns a dictionary of three lists, with a number for each convolution.",
         'You need the list "activations": its last number, divided by its first.',
