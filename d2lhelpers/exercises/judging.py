@@ -215,7 +215,7 @@ def _explain(error):
     text = f"{name}: {shorten(text)}" if text else name
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_NOT_LEARNERS)]
     place = f", in line {own[-1].lineno} of its cell: {shorten(own[-1].line)}" if own and own[-1].line else ""
-    return f"Your code stopped with {text}{place}"
+    return f"Your code stopped with {text}{place}".rstrip(".")
 
 
 def judge(exercise, answer, seconds=SECONDS):

@@ -1,1 +1,236 @@
-"""Wrong answers to chapter vgg."""
+"""Wrong answers to chapter 2, VGG."""
+
+import d2lhelpers as d2l
+from mxnet import init
+from mxnet.gluon import nn
+
+from . import wrong
+
+VGG = d2l.definitions("02_vgg")
+LETTERS = {11: "A", 13: "B", 16: "D", 19: "E"}
+
+
+# --- vgg.deep
+
+
+@wrong("vgg.deep", "has 19 layers with weights")
+def letters_mixed_up(depth):
+    return VGG.vgg(VGG.VGG[{11: "A", 13: "B", 16: "E", 19: "D"}[depth]])
+
+
+@wrong("vgg.deep", "Is there a return?")
+def only_the_data(depth):
+    return VGG.VGG[LETTERS[depth]]
+
+
+@wrong("vgg.deep", "vgg_by_depth(11) has 16 layers")
+def always_the_same(depth):
+    return VGG.vgg(VGG.VGG["D"])
+
+
+@wrong("vgg.deep", "KeyError: '16'")
+def depth_as_text(depth):
+    return VGG.vgg(VGG.VGG[str(depth)])
+
+
+@wrong("vgg.deep", "parameters, and it should have 134,300,362")
+def slim(depth):
+    return VGG.vgg(VGG.slim(VGG.VGG[LETTERS[depth]]))
+
+
+@wrong("vgg.deep", "has 13 layers with weights")
+def without_dense_layers(depth):
+    net = nn.Sequential()
+    for number, channels in VGG.VGG[LETTERS[depth]]:
+        net.add(VGG.vgg_block(number, channels))
+    return net
+
+
+@wrong("vgg.deep", "one without weights is missing")
+def without_dropout(depth):
+    net = nn.Sequential()
+    net.add(*[layer for layer in VGG.vgg(VGG.VGG[LETTERS[depth]]) if not isinstance(layer, nn.Dropout)])
+    return net
+
+
+# --- vgg.smallest
+
+
+def first_that_fits(net, sides):
+    for side in sides:
+        try:
+            d2l.summary(net, (1, 1, side, side))
+            return side
+        except ValueError:
+            pass
+
+
+def right_smallest(net):
+    return first_that_fits(net, range(1, 225))
+
+
+wrong("vgg.smallest", "fewer will do", 224, right_smallest)
+wrong("vgg.smallest", "what is left?", 31, right_smallest)
+wrong("vgg.smallest", "what is left?", 16, right_smallest)
+wrong("vgg.smallest", "must be a number", "32", right_smallest)
+wrong("vgg.smallest", "for a VGG of two blocks, but a smaller", 32, lambda net: 32)
+wrong("vgg.smallest", "a smaller image works", 32, lambda net: first_that_fits(net, range(224, 0, -1)))
+wrong("vgg.smallest", "a smaller image works", 32, lambda net: first_that_fits(net, (1, 2, 4, 8, 16, 32, 64, 128, 224)))
+wrong("vgg.smallest", "too small", 32, lambda net: right_smallest(net) - 1)
+wrong("vgg.smallest", "ValueError", 32, lambda net: d2l.summary(net, (1, 1, 1, 1)))
+
+
+# --- vgg.field
+
+wrong("vgg.field", "behind the first block", 4)
+wrong("vgg.field", "without a pooling", 5)
+wrong("vgg.field", "one of the poolings is missing", 6)
+wrong("vgg.field", "stride 1", 7)
+wrong("vgg.field", "Nearly", 8)
+wrong("vgg.field", "The order is wrong", 16)
+wrong("vgg.field", "How wide is it?", 100)
+wrong("vgg.field", "must be a number; it is tuple", (10, 10))
+
+
+# --- vgg.bug
+
+
+def block(padding=1, relu="relu", pool_inside=False, strides=2, halve=False, pool=nn.MaxPool2D, shift=0):
+    def repaired_block(num_convs, num_channels):
+        net = nn.Sequential()
+        for i in range(num_convs + shift):
+            channels = num_channels // 2 if halve and i else num_channels
+            activation = None if relu == "last" and i < num_convs - 1 else relu and "relu"
+            net.add(nn.Conv2D(channels, kernel_size=3, padding=padding, activation=activation))
+            if pool_inside:
+                net.add(pool(pool_size=2, strides=strides))
+        if not pool_inside:
+            net.add(pool(pool_size=2, strides=strides))
+        return net
+
+    return repaired_block
+
+
+wrong("vgg.bug", "A block has one", block(padding=0, relu=None, pool_inside=True, strides=1))
+wrong("vgg.bug", "It should keep them", block(padding=0))
+wrong("vgg.bug", "2 convolutions and 0 ReLUs", block(relu=None))
+wrong("vgg.bug", "2 convolutions and 1 ReLUs", block(relu="last"))
+wrong("vgg.bug", "has 2 poolings", block(pool_inside=True))
+wrong("vgg.bug", "has 15 pixels a side, not 8", block(strides=1))
+wrong("vgg.bug", "give [4, 2] channels", block(halve=True))
+wrong("vgg.bug", "has no max-pooling", block(pool=nn.AvgPool2D))
+wrong("vgg.bug", "has 1 convolutions of 3 × 3", block(shift=-1))
+
+
+# --- vgg.small-images
+
+
+def factors(net, side):
+    large, small = (d2l.summary(net, (1, 1, pixels, pixels)) for pixels in (224, side))
+    return large.total_macs / small.total_macs, large.total_params / small.total_params
+
+
+def slim_factors(side):
+    return factors(VGG.vgg(VGG.slim(VGG.VGG_11)), side)
+
+
+wrong("vgg.small-images", "wrong way round", lambda side: slim_factors(side)[::-1])
+wrong("vgg.small-images", "upside down", lambda side: [1 / factor for factor in slim_factors(side)])
+wrong("vgg.small-images", "shares that are saved", lambda side: tuple(1 - 1 / factor for factor in slim_factors(side)))
+wrong("vgg.small-images", "less than the area", lambda side: ((224 / side) ** 2, slim_factors(side)[1]))
+wrong("vgg.small-images", "parameters do change", lambda side: (slim_factors(side)[0], 1))
+wrong("vgg.small-images", "Take the slim one", lambda side: factors(VGG.vgg(VGG.VGG_11), side))
+wrong("vgg.small-images", "return two numbers", lambda side: slim_factors(side)[0])
+wrong("vgg.small-images", "the factors are not", lambda side: slim_factors(96 if side != 96 else 48))
+
+
+# --- vgg.bn
+
+
+def normed(order, each=True):
+    """Return a function that makes a block; c, n, r, p are its layers, behind the bar those after the loop."""
+    inside, _, after = order.partition("|")
+
+    def bn_block(num_convs, num_channels):
+        net = nn.Sequential()
+        kinds = {
+            "c": lambda: nn.Conv2D(num_channels, kernel_size=3, padding=1),
+            "a": lambda: nn.Conv2D(num_channels, kernel_size=3, padding=1, activation="relu"),
+            "n": nn.BatchNorm,
+            "r": lambda: nn.Activation("relu"),
+            "s": lambda: nn.Activation("sigmoid"),
+            "p": lambda: nn.MaxPool2D(pool_size=2, strides=2),
+        }
+        for _ in range(num_convs):
+            net.add(*[kinds[letter]() for letter in inside])
+        net.add(*[kinds[letter]() for letter in after])
+        return net
+
+    return bn_block
+
+
+wrong("vgg.bn", "has no batch norm", VGG.vgg_block)
+wrong("vgg.bn", "behind the ReLU", normed("crn|p"))
+wrong("vgg.bn", "behind the ReLU", normed("an|p"))
+wrong("vgg.bn", "behind the pooling", normed("cr|pn"))
+wrong("vgg.bn", "2 convolutions and 1 batch norms", normed("c|nrp"))
+wrong("vgg.bn", "has no ReLU", normed("cn|p"))
+wrong("vgg.bn", "2 convolutions and 1 ReLUs", normed("cn|rp"))
+wrong("vgg.bn", "no pooling at its end", normed("cnr|"))
+wrong("vgg.bn", "has no ReLU", normed("cns|p"))
+
+
+# --- vgg.head
+
+
+def headed(*layers, blocks=VGG.vgg_block, last=None):
+    def vgg_global_pool(conv_arch):
+        net = nn.Sequential()
+        for number, channels in conv_arch[:last]:
+            net.add(blocks(number, channels))
+        net.add(*[layer() for layer in layers])
+        return net
+
+    return vgg_global_pool
+
+
+def ten():
+    return nn.Dense(10)
+
+
+wrong("vgg.head", "3 dense layers", VGG.vgg)
+wrong("vgg.head", "There is no pooling over all pixels", headed(ten))
+wrong("vgg.head", "must take the mean of each channel", headed(nn.GlobalMaxPool2D, ten))
+wrong("vgg.head", "There is no dense layer", headed(nn.GlobalAvgPool2D))
+wrong("vgg.head", "comes before the pooling", headed(lambda: nn.Dense(10, flatten=False), nn.GlobalAvgPool2D))
+wrong(
+    "vgg.head",
+    "Behind the blocks it has global pool, dropout, dense",
+    headed(nn.GlobalAvgPool2D, lambda: nn.Dropout(0.5), ten),
+)
+wrong("vgg.head", "Behind the blocks it has", headed(nn.GlobalAvgPool2D, ten, last=-1))
+wrong("vgg.head", "it has 9,223,945", headed(nn.GlobalAvgPool2D, lambda: nn.Dense(9)))
+wrong("vgg.head", "Is there a return?", lambda conv_arch: None)
+
+
+# --- vgg.init
+
+SETTINGS = {"batch_size": 128, "train_size": 1024}
+STALE = VGG.vgg(VGG.slim(VGG.VGG_11))
+
+
+def history(initializer, net=None, lr=0.05, num_epochs=1):
+    net = net or VGG.vgg(VGG.slim(VGG.VGG_11))
+    return d2l.fit(net, lr=lr, num_epochs=num_epochs, initializer=initializer, **SETTINGS)
+
+
+wrong("vgg.init", "That is the loss", lambda initializer: history(initializer).loss[0])
+wrong("vgg.init", "That is the test accuracy", lambda initializer: history(initializer).test_acc[0])
+wrong("vgg.init", "the whole History", history)
+wrong("vgg.init", "does not get the initializer", lambda initializer: history(init.Xavier()).train_acc[0])
+wrong("vgg.init", "Each call must train a fresh network", lambda initializer: history(initializer, STALE).train_acc[0])
+wrong("vgg.init", "Train for one epoch", lambda initializer: history(initializer, num_epochs=3).train_acc[0])
+wrong("vgg.init", "learning rate of the chapter", lambda initializer: history(initializer, lr=0.1).train_acc[0])
+wrong("vgg.init", "another network", lambda initializer: history(initializer, VGG.vgg(VGG.VGG_11)).train_acc[0])
+wrong("vgg.init", "calls d2l.fit 0 times", lambda initializer: 0.43)
+wrong("vgg.init", "is there a return?", lambda initializer: [history(initializer), None][1])
