@@ -2,12 +2,14 @@
 #   EXTRA=cpu|cu112  MXNet for the CPU or the GPU (default: what is built, else what nvidia-smi suggests)
 #   PORT=8888        JupyterLab's port (default: the first free one from 8888)
 #   BROWSER=none     JupyterLab opens no browser
+#   NOTEBOOKS=...    the folder that JupyterLab opens
 #   CHAPTER=...      the chapter that `make reference` computes
 #   UPGRADE=1        `make lock` takes the newest versions
 #   PYTHON=python3   the Python that builds the environment
 
 PYTHON ?= python3
 EXTRA ?=
+NOTEBOOKS ?= notebooks
 CHAPTER ?= batch_norm
 BIN := .venv/bin
 COMPILE = $(PYTHON) tools/bootstrap.py uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -23,7 +25,7 @@ env: ## Build the environment in .venv, unless it is up to date
 	@$(PYTHON) tools/bootstrap.py env "$(EXTRA)"
 
 lab: env ## Open the notebooks in JupyterLab
-	$(BIN)/jupyter-lab --ip=127.0.0.1 --ServerApp.root_dir=notebooks \
+	$(BIN)/jupyter-lab --ip=127.0.0.1 --ServerApp.root_dir="$(NOTEBOOKS)" \
 		$(if $(PORT),--port=$(PORT) --ServerApp.port_retries=0) \
 		$(if $(filter none,$(BROWSER)),--no-browser) \
 		$(if $(filter 0,$(shell id -u)),--allow-root)

@@ -14,22 +14,27 @@ from .plotting import (
     plot_bars,
     plot_batch_norm,
     plot_by_layer,
+    plot_confusion,
     plot_distributions,
     plot_histories,
     plot_maps,
     plot_points,
+    plot_prediction,
     show_fashion_mnist,
 )
 from .summary import summary
-from .training import evaluate_accuracy, fit, train, train_ch5
+from .training import confusion_matrix, evaluate_accuracy, fit, train, train_ch5
+from .widgets import explore
 
 __all__ = [
     "History",
     "budget",
     "by_budget",
     "check",
+    "confusion_matrix",
     "definitions",
     "evaluate_accuracy",
+    "explore",
     "fit",
     "get_fashion_mnist_labels",
     "hint",
@@ -38,11 +43,13 @@ __all__ = [
     "plot_bars",
     "plot_batch_norm",
     "plot_by_layer",
+    "plot_confusion",
     "plot_distributions",
     "plot_histories",
     "plot_maps",
     "plot_network",
     "plot_points",
+    "plot_prediction",
     "plot_shared_statistics",
     "plt",
     "progress",

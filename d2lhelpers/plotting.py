@@ -105,14 +105,13 @@ def plot_distributions(samples, xlabel="value", bins=60):
             ax.axvline(values.mean(), color="black", linewidth=1)
             tidy(ax, xlabel if i == len(rows) - 1 else None, row if j == 0 else None, column if i == 0 else None)
             ax.set_yticks([])
-            mean, std = round(values.mean(), 2) + 0.0, values.std()  # + 0.0 makes −0.00 plain 0.00
             box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
             place = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": "x-small"}
-            ax.text(0.98, 0.95, f"mean {mean:.2f}\nstd {std:.2f}", bbox=box, **place)
+            ax.text(0.98, 0.95, _mean_and_std(values), bbox=box, **place)
     return figure
 
 
-def plot_batch_norm(values, gamma=1.0, beta=0.0, eps=1e-5):
+def plot_batch_norm(values, gamma=1.0, beta=0.0, eps=1e-5, *, figure=None):
     """Draw what batch norm does to a batch of one feature: centre, scale to one, then scale by γ and shift by β.
 
     Args:
@@ -120,22 +119,49 @@ def plot_batch_norm(values, gamma=1.0, beta=0.0, eps=1e-5):
         gamma (float): the scale γ.
         beta (float): the shift β.
         eps (float): what is added to the variance before the root is taken.
+        figure (Figure, optional): an earlier result, to be redrawn in place.
 
     Returns:
         Figure: histograms before, normalised, and after, on one horizontal axis.
     """
-    values = np.asarray(values, dtype=float)
+    values = np.asarray(values, dtype=float).ravel()
     normalised = (values - values.mean()) / np.sqrt(values.var() + eps)
     stages = {"before": values, "normalised": normalised, f"γ = {gamma:g}, β = {beta:g}": gamma * normalised + beta}
-    figure = plot_distributions({f"batch of {values.size}": stages}, bins=30)
-    ends = np.concatenate([stage.ravel() for stage in stages.values()])
-    for ax in figure.axes:
+    figure = figure or plot_distributions({"": stages}, bins=30)
+    ends = np.concatenate(list(stages.values()))
+    for ax, (title, stage) in zip(figure.axes, stages.items(), strict=True):
+        _redraw_histogram(ax, stage)
+        ax.set_title(title, fontsize="medium")
         ax.set_xlim(ends.min() - 0.5, ends.max() + 0.5)
+    figure.axes[0].set_ylabel(f"batch of {values.size}")
     return figure
 
 
+def _redraw_histogram(ax, values):
+    """Give a panel of `plot_distributions` other numbers."""
+    heights, edges = np.histogram(values, len(ax.patches))
+    for bar, height, left, width in zip(ax.patches, heights, edges[:-1], np.diff(edges), strict=True):
+        bar.set(x=left, width=width, height=height)
+    ax.lines[0].set_xdata([values.mean()] * 2)
+    ax.texts[0].set_text(_mean_and_std(values))
+    ax.set_ylim(0, 1.05 * heights.max())
+
+
+def _mean_and_std(values):
+    return f"mean {round(values.mean(), 2) + 0.0:.2f}\nstd {values.std():.2f}"  # + 0.0 makes −0.00 plain 0.00
+
+
 def plot_maps(
-    rows, titles=(), *, backgrounds=None, place=(0, 1), cmap="viridis", scale="own", side=1.1, label_width=None
+    rows,
+    titles=(),
+    *,
+    backgrounds=None,
+    place=(0, 1),
+    cmap="viridis",
+    scale="own",
+    side=1.1,
+    label_width=None,
+    figure=None,
 ):
     """Draw two-dimensional arrays as small pictures, such as feature maps, filters or class maps.
 
@@ -151,40 +177,48 @@ def plot_maps(
         side (float): of a picture, in inches.
         label_width (int, optional): characters to leave room for in front of a row; by default the longest name's.
             Give it where the names depend on a result: then the size of the figure does not.
+        figure (Figure, optional): an earlier result with as many pictures of the same shapes, to be redrawn in place;
+            of the other arguments it takes `rows`, `backgrounds` and `scale`.
 
     Returns:
         Figure: a grid of pictures.
     """
     columns = max(map(len, rows.values())) + bool(backgrounds)
-    label_width = label_width or max(len(line) for name in rows for line in name.split("\n"))
-    size = (side * columns + 0.08 * label_width + 0.2, (side + 0.05) * len(rows) + 0.3)
-    figure = Figure(size, dpi=90, layout="constrained")
-    grid = figure.subplots(len(rows), columns, squeeze=False)
-    for axes, (name, pictures) in zip(grid, rows.items(), strict=True):
-        style, values = {"cmap": cmap}, np.concatenate([np.ravel(picture) for picture in pictures])
-        if scale == "row":
-            style |= {"vmin": values.min(), "vmax": values.max()}
-        elif scale == "symmetric":
-            style |= {"vmin": -abs(values).max(), "vmax": abs(values).max()}
+    if figure is None:
+        label_width = label_width or max(len(line) for name in rows for line in name.split("\n"))
+        size = (side * columns + 0.08 * label_width + 0.2, (side + 0.05) * len(rows) + 0.3)
+        figure = Figure(size, dpi=90, layout="constrained")
+        style = {"cmap": cmap}
         if backgrounds:
-            for ax in axes[: len(pictures) + 1]:
-                ax.imshow(backgrounds[name], cmap="gray", extent=(0, 1, 0, 1))
             low, high = place
             style |= {"extent": (low, high, 1 - high, 1 - low), "alpha": 0.6}
+        for axes, pictures in zip(figure.subplots(len(rows), columns, squeeze=False), rows.values(), strict=True):
+            for i, ax in enumerate(axes):
+                if backgrounds:
+                    if i <= len(pictures):
+                        ax.imshow(np.zeros((1, 1)), cmap="gray", extent=(0, 1, 0, 1))
+                    ax.set(xlim=(0, 1), ylim=(0, 1))
+                if bool(backgrounds) <= i < len(pictures) + bool(backgrounds):
+                    ax.imshow(pictures[i - bool(backgrounds)], **style)
+                ax.set(xticks=[], yticks=[])
+                ax.spines[:].set_visible(False)
+        for ax, title in zip(figure.axes, titles, strict=False):
+            ax.set_title(title, fontsize="small")
+    for row, (name, pictures) in enumerate(rows.items()):
+        axes = figure.axes[row * columns : (row + 1) * columns]
+        values = np.concatenate([np.ravel(picture) for picture in pictures])
+        limits = {"row": (values.min(), values.max()), "symmetric": (-abs(values).max(), abs(values).max())}
+        if backgrounds:
+            for ax in axes[: len(pictures) + 1]:
+                ax.images[0].set(data=backgrounds[name], clim=(np.min(backgrounds[name]), np.max(backgrounds[name])))
         for ax, picture in zip(axes[bool(backgrounds) :], pictures, strict=False):
-            ax.imshow(picture, **style)
-        for ax in axes:
-            if backgrounds:
-                ax.set(xlim=(0, 1), ylim=(0, 1))
-            ax.set(xticks=[], yticks=[])
-            ax.spines[:].set_visible(False)
+            clim = limits.get(scale) or (np.min(picture), np.max(picture))
+            ax.images[-1].set(data=picture, clim=clim)
         axes[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize="small")
-    for ax, title in zip(grid[0], titles, strict=False):
-        ax.set_title(title, fontsize="small")
     return figure
 
 
-def plot_bars(panels, *, shares=False, same_scale=False):
+def plot_bars(panels, *, shares=False, same_scale=False, figure=None):
     """Draw horizontal bars side by side in panels that share their rows; a bar may be stacked of several parts.
 
     Args:
@@ -192,30 +226,50 @@ def plot_bars(panels, *, shares=False, same_scale=False):
             name; the rows, and the parts where there are any, are the same in all panels.
         shares (bool): whether to write each bar's share of the panel's total beside it, instead of its length.
         same_scale (bool): whether a length means the same in all panels.
+        figure (Figure, optional): an earlier result with as many panels, rows and parts, to be redrawn in place.
 
     Returns:
         Figure: one panel a title.
     """
     rows = list(next(iter(panels.values())))
-    figure = Figure(figsize=(9, 0.32 * len(rows) + 1.1), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False, sharex=same_scale, sharey=True)[0]
+    if figure is None:
+        figure = _empty_bars(panels, rows, same_scale)
     longest = 0.0
-    for ax, (title, bars) in zip(axes, panels.items(), strict=True):
-        parts = {row: bar if isinstance(bar, dict) else {"": bar} for row, bar in bars.items()}
+    for ax, (title, bars) in zip(figure.axes, panels.items(), strict=True):
         ends = np.zeros(len(rows))
-        for i, name in enumerate(parts[rows[0]]):
-            lengths = np.array([parts[row][name] for row in rows], float)
-            ax.barh(range(len(rows)), lengths, left=ends, color=PALETTE[i], label=name, height=0.7)
-            ends += lengths
-        for row, end in enumerate(ends):
-            note = f"{end / ends.sum():.1%}" if shares else EngFormatter(sep=" ", places=1)(end)
-            ax.annotate(note, (end, row), xytext=(3, 0), textcoords="offset points", va="center", fontsize="small")
+        for container, lengths in zip(ax.containers, _parts(bars).values(), strict=True):
+            for bar, left, length in zip(container, ends, lengths, strict=True):
+                bar.set(x=left, width=length)
+            ends = ends + lengths
+        for text, row, end in zip(ax.texts, range(len(rows)), ends, strict=True):
+            text.xy = (end, row)
+            text.set_text(f"{end / ends.sum():.1%}" if shares else EngFormatter(sep=" ", places=1)(end))
         longest = max(longest if same_scale else 0, *ends)
         ax.set_xlim(0, longest * 1.2)
+        ax.set_title(title, fontsize="medium")
+    return figure
+
+
+def _parts(bars):
+    """Return the lengths of bars, as one list of all rows for each part."""
+    names = bars[next(iter(bars))]
+    if not isinstance(names, dict):
+        return {"": np.array(list(bars.values()), float)}
+    return {name: np.array([bar[name] for bar in bars.values()], float) for name in names}
+
+
+def _empty_bars(panels, rows, same_scale):
+    figure = Figure(figsize=(9, 0.32 * len(rows) + 1.1), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False, sharex=same_scale, sharey=True)[0]
+    for ax, bars in zip(axes, panels.values(), strict=True):
+        for i, name in enumerate(_parts(bars)):
+            ax.barh(range(len(rows)), np.zeros(len(rows)), color=PALETTE[i], label=name, height=0.7)
+        for row in range(len(rows)):
+            ax.annotate("", (0, row), xytext=(3, 0), textcoords="offset points", va="center", fontsize="small")
         ax.set_yticks(range(len(rows)), rows)
         ax.locator_params(axis="x", nbins=5)
         ax.xaxis.set_major_formatter(EngFormatter(sep=" "))
-        tidy(ax, title=title)
+        tidy(ax)
     axes[0].invert_yaxis()
     handles, names = axes[0].get_legend_handles_labels()
     if len(names) > 1:
@@ -269,4 +323,72 @@ def plot_points(points, xlabel, ylabel, *, log_x=False):
         ax.set_xscale("log")
     ax.margins(0.15)
     tidy(ax, xlabel, ylabel)
+    return figure
+
+
+def plot_prediction(picture, probabilities, label, names, maps=None, *, figure=None):
+    """Draw a picture, what a network makes of it, and maps from inside the network.
+
+    Args:
+        picture (numpy.ndarray): of shape (height, width).
+        probabilities (numpy.ndarray): one for each class.
+        label (int): the true class.
+        names (Sequence[str]): of the classes.
+        maps (dict[str, numpy.ndarray], optional): title → map of shape (height, width), at most eight.
+        figure (Figure, optional): an earlier result with as many maps, to be redrawn in place.
+
+    Returns:
+        Figure: the picture, a bar for each class (the true one is green, and marked), and the maps.
+    """
+    maps = maps or {}
+    if figure is None:
+        figure = Figure(figsize=(10 if maps else 6, 2.8), layout="constrained")
+        columns = -(-len(maps) // 2)
+        grid = figure.add_gridspec(2, 5 + columns)
+        image, bars = figure.add_subplot(grid[:, :2]), figure.add_subplot(grid[:, 2:5])
+        image.imshow(picture, cmap="gray")
+        bars.barh(range(len(names)), probabilities)
+        tidy(bars, title="probability")
+        bars.set_xlim(0, 1)
+        bars.invert_yaxis()
+        for i, values in enumerate(maps.values()):
+            figure.add_subplot(grid[i // columns, 5 + i % columns]).imshow(values, extent=(0, 1, 0, 1))
+        for ax in (image, *figure.axes[2:]):
+            ax.set_axis_off()
+    image, bars, *axes = figure.axes
+    for ax, (title, values) in zip((image, *axes), {"": picture, **maps}.items(), strict=True):
+        ax.images[0].set(data=values, clim=(np.min(values), np.max(values)))
+        ax.set_title(title, fontsize="small")
+    guess = int(np.argmax(probabilities))
+    image.set_title(names[guess] if guess == label else f"{names[guess]}?\nNo: {names[label]}", fontsize="medium")
+    for i, (bar, probability) in enumerate(zip(bars.patches, probabilities, strict=True)):
+        bar.set(width=probability, color=GREEN if i == label else BLUE)
+    bars.set_yticks(range(len(names)), [f"▸ {name}" if i == label else name for i, name in enumerate(names)])
+    return figure
+
+
+def plot_confusion(matrix, names):
+    """Draw how often each class was taken for each other one.
+
+    Args:
+        matrix (numpy.ndarray): counts of shape (true class, predicted class), as from `confusion_matrix`.
+        names (Sequence[str]): of the classes.
+
+    Returns:
+        Figure: a square of numbers; the darker a mistake, the larger its share of the row. Right answers stay white.
+    """
+    figure = Figure(figsize=(6.4, 5), layout="constrained")
+    ax = figure.subplots()
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    mistakes = np.where(np.eye(len(names)), 0, shares)
+    darkest = max(0.3, mistakes.max())
+    ax.imshow(mistakes, cmap="Oranges", vmax=darkest)
+    for (row, column), count in np.ndenumerate(matrix):
+        style = {"weight": "bold"} if row == column else {}
+        style["color"] = "white" if mistakes[row, column] > 0.6 * darkest else "black"
+        ax.text(column, row, count or "", ha="center", va="center", fontsize="small", **style)
+    ax.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    ax.set_yticks(range(len(names)), names)
+    tidy(ax, "predicted", "true")
+    ax.spines[:].set_visible(False)
     return figure

@@ -2,6 +2,8 @@
 
 import time
 
+import numpy as np
+
 from .data import load_data_fashion_mnist
 from .graph import can_trace
 from .history import Progress, Queue
@@ -74,6 +76,26 @@ def evaluate_accuracy(data_iter, net, ctx=None):
     return _accuracy(data_iter, lambda X, y: _count_right(net(X), y), ctx)
 
 
+def confusion_matrix(data_iter, net, ctx=None):
+    """Count which classes the network takes for which, in prediction mode.
+
+    Args:
+        data_iter (Iterable[tuple[NDArray, NDArray]]): see `evaluate_accuracy`.
+        net (mxnet.gluon.Block): see `evaluate_accuracy`.
+        ctx (mxnet.Context, optional): see `evaluate_accuracy`.
+
+    Returns:
+        numpy.ndarray: int counts of shape (true class, predicted class).
+    """
+    counts = 0
+    for X, y in _batches(data_iter, ctx):
+        logits = net(X).asnumpy()
+        classes = np.arange(logits.shape[1])
+        guesses = logits.argmax(axis=1)[:, None] == classes
+        counts += (y.asnumpy()[:, None] == classes).astype(int).T @ guesses.astype(int)
+    return counts
+
+
 def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, *, batch_size=None, hybridize=True, verbose=True):
     """Train a classifier, test it after every epoch, and return what was measured.
 
@@ -109,7 +131,8 @@ def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, *, batch_s
                 done = epoch + i / len(train_iter)
                 progress.add_batch(done, batch_loss, correct, len(y))
             progress.end_epoch(_accuracy(test_iter, lambda X, y: score(X, y)[1], ctx))
-        progress.draw(done, f"{num_epochs} epochs in {time.monotonic() - progress.start:.0f} s · {progress.speed()}")
+        epochs = "1 epoch" if num_epochs == 1 else f"{num_epochs} epochs"
+        progress.draw(done, f"{epochs} in {time.monotonic() - progress.start:.0f} s · {progress.speed()}")
     except KeyboardInterrupt:
         progress.stop(done, f"Stopped by hand after {done:.1f} of {num_epochs} epochs; the network keeps its weights.")
     except FloatingPointError:

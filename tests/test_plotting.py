@@ -1,7 +1,10 @@
 """Charts show the numbers that they are given."""
 
+import io
+
 import d2lhelpers as d2l
 import numpy as np
+import pytest
 
 
 def lengths(ax):
@@ -34,6 +37,68 @@ def test_stacked_bars():
     (ax,) = figure.axes
     assert [(patch.get_x(), patch.get_width()) for patch in ax.patches] == [(0, 1), (0, 3), (1, 2), (3, 4)]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["p", "q"]
+
+
+def pixels(figure):
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    return png.getvalue()
+
+
+def batch(size, scale):
+    return np.random.default_rng(0).normal(size=size) * scale
+
+
+MAPS = np.random.default_rng(0).normal(size=(2, 4, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("chart", "first", "second"),
+    [
+        (d2l.plot_batch_norm, (batch(64, 1), 1, 0), (batch(16, 5), 2, -1)),
+        (d2l.plot_bars, [{"a": {"x": 1, "y": 2}}], [{"a": {"x": 3, "y": 0}}]),
+        (d2l.plot_bars, [{"a": {"x": {"p": 1, "q": 2}}}], [{"a": {"x": {"p": 3, "q": 5}}}]),
+        (d2l.plot_maps, [{"a": MAPS[0], "b": MAPS[1]}], [{"a": MAPS[1], "b": MAPS[0] * 2}]),
+        (d2l.plot_maps, [{"a": MAPS[0]}, (), {"a": MAPS[0, 0]}], [{"a": MAPS[1]}, (), {"a": MAPS[1, 1]}]),
+        (
+            d2l.plot_prediction,
+            (MAPS[0, 0], np.array([0.2, 0.8]), 1, ("bag", "coat"), dict(zip("abcd", MAPS[0], strict=True))),
+            (MAPS[0, 1], np.array([0.7, 0.3]), 1, ("bag", "coat"), dict(zip("efgh", MAPS[1], strict=True))),
+        ),
+    ],
+)
+def test_redrawing_in_place_gives_the_same_picture_as_drawing_anew(chart, first, second):
+    def draw(arguments, figure=None):
+        names = {"backgrounds": arguments[2]} if chart is d2l.plot_maps and len(arguments) > 2 else {}
+        return chart(*arguments[:2] if names else arguments, **names, figure=figure)
+
+    figure = draw(first)
+    before = pixels(figure)
+    assert draw(second, figure) is figure
+    assert pixels(figure) == pixels(draw(second)) != before
+
+
+def test_batch_norm_histograms():
+    values = np.random.default_rng(0).normal(3, 2, size=500)
+    before, normalised, after = d2l.plot_batch_norm(values, gamma=0.5, beta=-1).axes
+    assert sum(bar.get_height() for bar in before.patches) == 500
+    assert normalised.texts[0].get_text() == "mean 0.00\nstd 1.00"
+    assert after.texts[0].get_text() == "mean -1.00\nstd 0.50"
+    assert after.get_title() == "γ = 0.5, β = -1"
+
+
+def test_prediction_says_whether_it_is_right():
+    right, wrong = (d2l.plot_prediction(MAPS[0, 0], np.array(p), 0, ("bag", "coat")) for p in ([0.9, 0.1], [0.1, 0.9]))
+    assert right.axes[0].get_title() == "bag"
+    assert wrong.axes[0].get_title() == "coat?\nNo: bag"
+    assert [bar.get_width() for bar in wrong.axes[1].patches] == [0.1, 0.9]
+    assert [label.get_text() for label in wrong.axes[1].get_yticklabels()] == ["▸ bag", "coat"]
+
+
+def test_confusion():
+    figure = d2l.plot_confusion(np.array([[8, 2], [0, 5]]), ("bag", "coat"))
+    np.testing.assert_allclose(figure.axes[0].images[0].get_array(), [[0, 0.2], [0, 0]])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["8", "2", "", "5"]
 
 
 def test_maps():

@@ -198,7 +198,7 @@ def momentum(after_ten, batches):
 
 @exercises.add(
     "bug",
-    why="None of the four raises an error, and the output looks standardised. Only comparing with a reference finds them.",
+    why="None of the four raises an error, and the output looks standardised. Only a comparison finds them.",
     hints=(
         "Go line by line, and compare each with the formulas of section *The idea*.",
         "What does NumPy's ddof do? Is ε inside the root or outside? Which share of the old average is kept?",

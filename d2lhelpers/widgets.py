@@ -1,0 +1,92 @@
+"""Sliders around charts."""
+
+import html
+import inspect
+import io
+import os
+
+import ipywidgets as widgets
+from traitlets import TraitError
+
+
+def explore(chart, **choices):
+    """Put sliders around a chart: it is redrawn in place while they move.
+
+    Args:
+        chart (callable): chart(figure=None, **values) → Figure. It draws the first time, and redraws the figure that it
+            is given after that. Its defaults are where the sliders start. A `ValueError` is shown as a sentence, and
+            the last picture stays.
+        **choices (tuple | list): for each slider by its argument: (lowest, highest) or (lowest, highest, step), or a
+            list of values to choose from.
+
+    Returns:
+        Explorer: shows itself as the last value of a cell.
+
+    Raises:
+        ValueError: a choice has another form, or does not allow the chart's default.
+    """
+    return Explorer(chart, choices)
+
+
+def _control(name, choice, value):
+    """Make the slider for one argument."""
+    look = {"description": name.replace("_", " "), "value": value, "style": {"description_width": "9em"}}
+    try:
+        if isinstance(choice, list):
+            return widgets.SelectionSlider(options=choice, layout={"width": "28em"}, **look)
+        low, high, *step = choice
+        step = step[0] if step else 1 if isinstance(value, int) else (high - low) / 100
+        if not low <= value <= high:
+            raise ValueError(f"{value} is not from {low} to {high}")
+        kind = widgets.IntSlider if isinstance(value, int) else widgets.FloatSlider
+        return kind(min=low, max=high, step=step, layout={"width": "28em"}, **look)
+    except (TypeError, ValueError, TraitError) as error:
+        raise ValueError(f"{name} is {choice!r} with the default {value!r}, which makes no slider: {error}.") from error
+
+
+class Explorer:
+    """A chart with sliders.
+
+    Attributes:
+        controls (dict[str, ipywidgets.Widget]): the slider of each argument.
+        image (ipywidgets.Image): the picture, as PNG.
+        message (ipywidgets.HTML): why the chosen values cannot be drawn, or empty.
+    """
+
+    def __init__(self, chart, choices):
+        """Draw the chart with its defaults; see `explore`."""
+        defaults = {name: parameter.default for name, parameter in inspect.signature(chart).parameters.items()}
+        for name in choices:
+            if name not in defaults:
+                raise ValueError(f"{name} is no argument of the chart; it has {', '.join(defaults)}.")
+        self.chart, self.figure = chart, None
+        self.controls = {name: _control(name, choice, defaults[name]) for name, choice in choices.items()}
+        self.image, self.message = widgets.Image(format="png"), widgets.HTML()
+        self._draw()
+        for control in self.controls.values():
+            control.observe(self.redraw, "value")
+        self.box = widgets.VBox([*self.controls.values(), self.message, self.image])
+
+    def redraw(self, change=None):
+        """Draw the chart with the values that the sliders have now, or say why that is not possible."""
+        try:
+            self._draw()
+            self.message.value = ""
+        except ValueError as error:
+            self.message.value = f"<b>Not possible:</b> {html.escape(str(error))}"
+
+    def _draw(self):
+        figure = self.chart(self.figure, **{name: control.value for name, control in self.controls.items()})
+        png = io.BytesIO()
+        figure.savefig(png, format="png", dpi=2 * figure.dpi)  # for screens with small pixels
+        if self.figure is None:
+            figure.set_layout_engine("none")  # the layout stays: working it out takes longer than drawing
+            self.image.layout.width = f"{figure.get_size_inches()[0] * figure.dpi:.0f}px"
+            self.image.layout.max_width = "100%"
+        self.figure, self.image.value = figure, png.getvalue()
+
+    def _repr_mimebundle_(self, **options):
+        text = {"text/plain": f"Sliders for {', '.join(self.controls)}: run this cell to use them."}
+        if "PYTEST_CURRENT_TEST" in os.environ:  # the notebooks are being stored or compared, without widgets
+            return text
+        return self.box._repr_mimebundle_(**options) | text

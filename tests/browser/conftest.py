@@ -1,0 +1,141 @@
+"""JupyterLab, started as `make lab` does, in a real Chromium."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+# Without the last ones Chromium asks the internet for updates, and waits where there is none.
+SWITCHES = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must run the browser tests, and there is no Chromium.")
+        pytest.skip("There is no Chromium: `sudo tools/chromium.sh` installs it.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """Copies of the chapters, since JupyterLab saves what it has run; and without outputs, to see the new ones come."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(notebook, folder / path.name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory):
+    """A folder of JupyterLab's settings: all cells on the page at once, and no question about news."""
+    folder = tmp_path_factory.mktemp("settings") / "@jupyterlab"
+    for name, content in (
+        ("notebook-extension/tracker", {"windowingMode": "none"}),
+        ("apputils-extension/notification", {"fetchNews": "false", "checkForUpdates": False}),
+    ):
+        path = folder / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab(folder, settings, tmp_path_factory):
+    """The address of JupyterLab, with its token."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    environment |= {
+        "D2L_BUDGET": "smoke",
+        "D2L_PROGRESS": str(tmp_path_factory.mktemp("record") / "progress.json"),
+        "JUPYTERLAB_SETTINGS_DIR": str(settings.parent),
+    }
+    command = ["make", "lab", "BROWSER=none", f"PORT={port}", f"NOTEBOOKS={folder}"]
+    options = {"cwd": ROOT, "env": environment, "text": True, "start_new_session": True}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+    for line in process.stdout:
+        if found := re.search(r"http://127\.0\.0\.1:\d+/lab\?token=\w+", line):
+            break
+    else:
+        pytest.fail("JupyterLab did not start.")
+    threading.Thread(target=process.stdout.read, daemon=True).start()  # it must not wait for a reader
+    yield found[0]
+    os.killpg(process.pid, 15)
+    process.wait(30)
+
+
+class Notebook:
+    """A notebook in JupyterLab."""
+
+    def __init__(self, page, lab, name):
+        self.page, self.errors = page, []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        address, _, token = lab.partition("?")
+        page.goto(f"{address}/tree/{name}.ipynb?{token}&reset")
+        page.locator(".jp-Notebook").wait_for(timeout=60_000)
+        sessions = f"{address.removesuffix('/lab')}/api/sessions?{token}"
+        for _ in range(120):  # the page says "idle" before it is connected, and asks for a kernel when told to run
+            kernels = [entry["kernel"] for entry in page.request.get(sessions).json() if name in entry["path"]]
+            if any(kernel["execution_state"] == "idle" and kernel["connections"] for kernel in kernels):
+                break
+            page.wait_for_timeout(500)
+        page.wait_for_timeout(1000)
+
+    @property
+    def cells(self):
+        return self.page.locator(".jp-Notebook .jp-CodeCell")
+
+    def run_all(self, seconds):
+        """Run all cells and wait for the last one."""
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.locator("li[data-command='runmenu:run-all']").click()
+        self.page.wait_for_function(
+            """() => [...document.querySelectorAll(".jp-Notebook .jp-CodeCell .jp-InputPrompt")]
+                .every(prompt => /[0-9]/.test(prompt.textContent))""",
+            timeout=1000 * seconds,
+        )
+
+    def error_outputs(self):
+        """Return what cells have raised."""
+        return self.page.locator("[data-mime-type='application/vnd.jupyter.error']").all_inner_texts()
+
+
+@pytest.fixture
+def open_notebook(browser, lab, request, tmp_path):
+    """Open a notebook by its name; a failure leaves a picture of the page."""
+    pages = []
+
+    def open_notebook(name):
+        pages.append(browser.new_page(viewport={"width": 1200, "height": 1000}))
+        return Notebook(pages[-1], lab, name)
+
+    failed = request.session.testsfailed
+    yield open_notebook
+    for page in pages:
+        if request.session.testsfailed > failed:
+            page.screenshot(path=tmp_path / "failure.png")
+            print(f"screenshot: {tmp_path / 'failure.png'}")
+        page.close()

@@ -1,0 +1,74 @@
+"""Each chapter in JupyterLab: all cells run, every slider moves its figure, and training can be stopped."""
+
+import json
+
+import nbformat
+import pytest
+from d2lhelpers.exercises import CHAPTERS
+from nbformat.v4 import new_code_cell, new_notebook
+
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS.values())
+def test_all_cells_run_and_every_slider_changes_its_figure(open_notebook, chapter):
+    notebook = open_notebook(chapter)
+    notebook.run_all(seconds=240)
+    assert notebook.error_outputs() == []
+
+    explorers = notebook.page.locator(".widget-vbox:has(img.widget-image)")
+    assert explorers.count() >= 2
+    for explorer in explorers.all():
+        picture, handles = explorer.locator("img.widget-image"), explorer.locator(".noUi-handle")
+        assert handles.count() >= 1
+        for handle in handles.all():
+            before = picture.get_attribute("src")
+            at_the_end = handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
+            handle.press("ArrowLeft" if at_the_end else "ArrowRight")
+            notebook.page.wait_for_function(
+                "([picture, before]) => picture.src != before && picture.complete && picture.naturalWidth > 0",
+                arg=[picture.element_handle(), before],
+                timeout=10_000,
+            )
+    assert notebook.errors == []
+
+
+TRAINING = """
+import d2lhelpers as d2l
+
+net, history = d2l.definitions("01_batch_norm").lenet(), None
+history = d2l.fit(net, lr=0.1, batch_size=64, num_epochs=5000, train_size=1024, test_size=256)
+"""
+AFTER = """
+_, test_iter = d2l.load_data_fashion_mnist(64, test_size=256)
+print("epochs:", 0 < len(history.test_acc) < 5000, "usable:", d2l.evaluate_accuracy(test_iter, net) > 0)
+"""
+
+
+def test_the_curves_stay_in_place_and_stop_leaves_a_usable_network(open_notebook, folder):
+    cells = [new_code_cell(TRAINING.strip()), new_code_cell(AFTER.strip())]
+    nbformat.write(new_notebook(cells=cells, metadata=KERNEL), folder / "stop.ipynb")
+    notebook = open_notebook("stop")
+    page = notebook.page
+    notebook.cells.first.click()
+    page.keyboard.press("Shift+Enter")
+
+    curves = notebook.cells.first.locator(".jp-OutputArea-output img")
+    curves.wait_for(timeout=60_000)
+    pictures, places = set(), set()
+    for _ in range(30):
+        pictures.add(curves.get_attribute("src"))
+        places.add(json.dumps(curves.bounding_box()))
+        page.wait_for_timeout(200)
+    assert len(pictures) >= 3, "the curves are not redrawn"
+    assert len(places) == 1, "the curves jump"
+
+    page.locator(
+        "jp-button[data-command='notebook:interrupt-kernel'], button[data-command='notebook:interrupt-kernel']"
+    ).click()
+    notebook.cells.nth(1).click()
+    page.keyboard.press("Shift+Enter")
+    notebook.cells.nth(1).get_by_text("epochs: True usable: True").wait_for(timeout=20_000)
+    assert notebook.error_outputs() == []
+    assert curves.count() == 1
+    assert notebook.errors == []
