@@ -1,5 +1,359 @@
 """Checks of chapter 4, GoogLeNet."""
 
-from .judging import Exercises
+import tempfile
+from pathlib import Path
 
+import numpy as np
+
+from ..chapters import definitions
+from ..runtime import mx
+from ..summary import summary
+from .comparing import (
+    RANDOM,
+    expect,
+    expect_callable,
+    expect_same,
+    operators,
+    same,
+    to_array,
+    to_number,
+)
+from .judging import Exercises, NotYet, shorten
+
+gluon, nd = mx.gluon, mx.nd
+nn = gluon.nn
 exercises = Exercises("googlenet")
+CHAPTER = "04_googlenet"
+INPUTS = (1, 192, 28, 28)  # of GoogLeNet's first block
+FIRST = (64, (96, 128), (16, 32), 32)
+
+
+def random_split(lowest=2, highest=40):
+    """Return different channels for the six convolutions of an Inception block."""
+    c1, c2, c3, c4, c5, c6 = (int(number) for number in RANDOM.choice(np.arange(lowest, highest), 6, replace=False))
+    return c1, (c2, c3), (c4, c5), c6
+
+
+@exercises.add(
+    "channels",
+    why="Concatenated channels add up. The bottlenecks decide what a block costs, not what it gives.",
+    hints=(
+        "Each path ends with one convolution. How many channels does that one give?",
+        "c2 and c3 are pairs: (bottleneck, large kernel). The next block sees only what the second gives.",
+    ),
+)
+def channels(channels_out):
+    """Compare with what Inception blocks give."""
+    expect_callable(channels_out)
+    for _ in range(3):
+        split = random_split()
+        c1, c2, c3, c4 = split
+        paths = summary(definitions(CHAPTER).Inception(*split), (1, 3, 5, 5)).layers
+        answer = to_number(channels_out(*split), f"channels_out{split}")
+        mistakes = (
+            (c1 + c2[0] + c3[0] + c4, "Those are the bottlenecks. Which convolution is the last on its path?"),
+            (c1 + sum(c2) + sum(c3) + c4, "The bottlenecks do not leave the block. Leave them out."),
+            (c1 + c2[1] + c3[1], "The pooling path gives channels, too."),
+            (c2[1] + c3[1] + c4, "The 1 × 1 path gives channels, too."),
+            (max(c1, c2[1], c3[1], c4), "The paths are concatenated, so their channels add up."),
+        )
+        otherwise = f"The block {split} does not give {answer:g} channels."
+        expect_same(answer, sum(path.output_shape[0] for path in paths), mistakes, otherwise, 0)
+
+
+def plant(errors, bottlenecks):
+    """Return the chapter's table with wrong outputs in the blocks `errors`, and wrong bottlenecks in others."""
+    number, table = 0, []
+    for group in definitions(CHAPTER).INCEPTIONS:
+        table.append([])
+        for c1, (a, b), (c, d), c4 in group:
+            number += 1
+            if number in bottlenecks:
+                a, c = a + 2, c + 10
+            if number in errors:
+                change, where = int(RANDOM.choice((-8, 8, 100))), RANDOM.integers(4)
+                c1, b, d, c4 = (value + change * (i == where) for i, value in enumerate((c1, b, d, c4)))
+            table[-1].append((c1, (a, b), (c, d), c4))
+    return tuple(map(tuple, table))
+
+
+@exercises.add(
+    "typo",
+    why="A sum is a cheap check of a table that was copied by hand. It does not show everything.",
+    hints=(
+        "Go through all nine blocks with one counter, whatever group they are in. The paper's outputs are in the text.",
+        "A block gives c1 + c2[1] + c3[1] + c4 channels.",
+        "The other mistake is in a number that the sum leaves out. Compare COPIED with INCEPTIONS there.",
+    ),
+)
+def typo(wrong_blocks, hidden_mistake):
+    """Plant mistakes in the table, then look at the second answer."""
+    expect_callable(wrong_blocks)
+    hidden_mistake = to_number(hidden_mistake, "hidden_mistake")
+    several = sorted(RANDOM.choice(np.arange(2, 9), 2, replace=False).tolist())
+    for errors, bottlenecks in (([5], [6]), ([], []), ([], [2, 5]), ([1, 9], []), (several, [1]), ([9], [8])):
+        answer = wrong_blocks(plant(errors, bottlenecks))
+        listed = isinstance(answer, (list, tuple, set, range, np.ndarray))
+        expect(listed, f"wrong_blocks must return a list of numbers; it returns {shorten(repr(answer), 60)}.")
+        answer = sorted(int(to_number(part, "Each entry of wrong_blocks(...)")) for part in answer)
+        if answer == errors:
+            continue
+        expect(answer != [error - 1 for error in errors], "The blocks are counted from 1, and yours from 0.")
+        expect(not set(answer) & set(bottlenecks), "It reports a block whose bottleneck is wrong: its output is right.")
+        expect(answer or not errors, f"It finds nothing, and the outputs of the blocks {errors} are wrong.")
+        expect(max(answer, default=1) <= 9, "That are not numbers of blocks: they run from 1 to 9.")
+        expect(set(answer) <= set(errors), f"It reports the blocks {answer}, where only {errors} are wrong.")
+        expect(False, f"It reports {answer}, where {errors} are wrong. Does it look at all blocks of all groups?")
+    expect(hidden_mistake != 3, "Block 3 is the one that the sum finds. The hidden one is another.")
+    expect(hidden_mistake == 6, "wrong_blocks is right, but the hidden mistake is in another block.")
+
+
+def without_norms(steps):
+    """Return the names of the steps of a network, its batch norms left out."""
+    return [name for name, _ in steps if name != "norm"]
+
+
+@exercises.add(
+    "bn-inception",
+    why="A normalised start hands on a signal of a sensible size. In the layers without batch norm it shrinks again.",
+    hints=(
+        "Make two networks: googlenet(nn.BatchNorm, ratio) and googlenet(ratio=ratio).",
+        "list(net) gives five stages and the dense layer. Which of them do you want from which network?",
+        "net = nn.HybridSequential(); net.add(*list(a)[:2], *list(b)[2:]) puts a new network together.",
+    ),
+)
+def bn_inception(partly_normalised):
+    """Look where the batch norms are."""
+    expect_callable(partly_normalised)
+    ratio, shape = getattr(partly_normalised, "__globals__", {}).get("ratio", 4), (1, 1, 96, 96)
+    net = partly_normalised()
+    expect(isinstance(net, gluon.Block), "partly_normalised must return a network. Is there a return?")
+    steps, plain = operators(net, shape), operators(definitions(CHAPTER).googlenet(ratio=ratio), shape)
+    names = [name for name, _ in steps]
+    convs = sum(name.startswith("conv") for name in names)
+    expect(convs == 57, f"GoogLeNet has 57 convolutions; yours has {convs}. Do all stages stay?")
+    norms = names.count("norm")
+    expect(norms > 0, "There is no batch norm in it.")
+    expect(norms < 57, "Every convolution has batch norm. Leave it out of the Inception blocks.")
+    expect(
+        without_norms(steps) == without_norms(plain), "Apart from batch norm it must be googlenet, in the same order."
+    )
+    shapes = [[output for name, output in part if name != "norm"] for part in (steps, plain)]
+    expect(shapes[0] == shapes[1], f"The first convolution has {shapes[0][0][0]} channels. Are they divided by ratio?")
+    start = [name for name in names if name.startswith("conv") or name == "norm"]
+    expect(
+        norms != 54, "It is the other way round: batch norm is in the Inception blocks, and not in the first stages."
+    )
+    expect(norms >= 3, f"Only {norms} of the three convolutions of the first two stages have batch norm.")
+    first = ["conv 7×7", "norm", "conv 1×1", "norm", "conv 3×3", "norm"]
+    expect(start[:6] == first and norms == 3, f"{norms} convolutions have batch norm. It should be the first three.")
+    before_relu = all(names[i - 1].startswith("conv") for i, name in enumerate(names) if name == "norm")
+    expect(before_relu, "Batch norm belongs between a convolution and its ReLU.")
+
+
+@exercises.add(
+    "smallest",
+    why="A pooling with padding never runs out of pixels. That a network accepts an input does not mean it can use it.",
+    hints=(
+        "Try: a loop over sides with d2l.summary, and except ValueError, as in chapter 2.",
+        "What does a 3 × 3 pooling with stride 2 make of one pixel that has padding around it?",
+    ),
+)
+def smallest(side):
+    """Compare with 1."""
+    side = to_number(side, "The side")
+    expect(side == int(side), "The side is a whole number of pixels.")
+    expect(side >= 1, "An image has at least one pixel.")
+    expect(side != 32, "That is VGG's limit. Look at the padding of the poolings here.")
+    expect(side <= 1, f"A smaller one than {side:g} works, too. Try it: what does the padding do to the kernels?")
+
+
+def reach(net, split):
+    """Return how wide the view of each output channel is, and the output, for positive weights."""
+    net.initialize(mx.init.One(), force_reinit=True)
+    X = nd.zeros((1, 3, 11, 11))
+    X[0, :, 5, 5] = 1
+    Y = to_array(net(X), (1, split[0] + split[1][1] + split[2][1] + split[3], 11, 11), "The output of the block")
+    return [int((channel > 0).any(axis=0).sum()) for channel in Y[0]]
+
+
+@exercises.add(
+    "factorise",
+    why="Two 3 × 3 save on one 5 × 5 when all have as many channels. Behind a bottleneck they do not: count.",
+    hints=(
+        "Copy the paths of Inception. Only the third changes.",
+        "Count the weights by hand: 9 × 16 × 32 and 9 × 32 × 32 against 25 × 16 × 32, and the biases.",
+        "chain(conv_relu(c3[0], 1), conv_relu(c3[1], 3, padding=1), and the same once more) is the third path.",
+    ),
+)
+def factorise(parameters_saved, factorised):
+    """Count, look how far each channel sees, then compare the prediction."""
+    saved = to_number(parameters_saved, "parameters_saved")
+    expect_callable(factorised)
+    for _ in range(2):
+        split = random_split(2, 12)
+        c1, c2, c3, c4 = split
+        block, what = factorised(*split), f"factorised{split}"
+        expect(isinstance(block, gluon.Block), f"{what} must return a block. Is there a return?")
+        try:
+            names = [name for name, _ in operators(block, (1, 3, 11, 11))]
+        except ValueError as error:
+            raise NotYet(f"The outputs of the paths in {what} do not fit together. Is each 3 × 3 padded?") from error
+        expect("conv 5×5" not in names, f"There is still a 5 × 5 convolution in {what}.")
+        expect(
+            names.count("conv 3×3") != 2,
+            f"{what} has two 3 × 3 convolutions: one on each path. The third path needs two.",
+        )
+        expect(
+            names.count("conv 3×3") == 3,
+            f"{what} should have three 3 × 3 convolutions; it has {names.count('conv 3×3')}.",
+        )
+        convs = sum(name.startswith("conv") for name in names)
+        expect(convs == 7, f"{what} has {convs} convolutions, and it should have seven.")
+        relus = names.count("relu")
+        expect(relus == convs, f"{what} has {convs} convolutions and {relus} ReLUs. Each convolution has one.")
+        expect(names.count("max pool") == 1, f"The fourth path of {what} begins with a pooling.")
+        views = reach(block, split)
+        wanted = [1] * c1 + [3] * c2[1] + [5] * c3[1] + [3] * c4
+        expect(5 in views, "No path sees 5 × 5 pixels. Are the two 3 × 3 convolutions one behind the other?")
+        second = views[c1 : c1 + c2[1]]
+        expect(5 not in second, "The second path sees 5 × 5. Only the third gets two 3 × 3 convolutions.")
+        expect(views == wanted, f"The paths of {what} come in another order, or see another number of pixels.")
+        total = summary(block, (1, 3, 11, 11)).total_params
+        inner = 9 * c3[0] * c3[1] + 9 * c3[1] ** 2 + 2 * c3[1]
+        right = summary(definitions(CHAPTER).Inception(*split), (1, 3, 11, 11)).total_params
+        right += inner - 25 * c3[0] * c3[1] - c3[1]
+        narrow = right - inner + 9 * c3[0] ** 2 + 9 * c3[0] * c3[1] + c3[0] + c3[1]
+        expect(total != narrow, f"The first of the two has {c3[0]} channels in {what}. Give both c3[1].")
+        expect(total == right, f"{what} has {total:,} parameters for 3 channels in, and it should have {right:,}.")
+    mistakes = (
+        (1056, "The block is right. The number is, too, but not its sign: does the block shrink or grow?"),
+        (7 * 32 * 32, "Chapter 2's rule assumes as many channels in as out. Here 16 go in and 32 come out."),
+        (7 * 16 * 32, "Only the first of the two gets 16 channels. The second gets what the first gives."),
+        (7 * 16 * 16, "Chapter 2's rule assumes as many channels in as out. Here 16 go in and 32 come out."),
+        (-1024, "Nearly: count the biases, too."),
+    )
+    otherwise = "The block is right. Count the parameters of both blocks for 192 channels in: d2l.summary does it."
+    expect_same(saved, -1056.0, mistakes, otherwise, 0)
+
+
+@exercises.add(
+    "design",
+    why="Bottlenecks are where a block is cheap to shrink: they change the cost, and not the shape of the output.",
+    hints=(
+        "d2l.summary(Inception(*my_split), (1, 192, 28, 28)).total_macs tells where you are.",
+        "The 3 × 3 path costs most. Its bottleneck c2[0] may shrink a lot, and the output stays.",
+        "Channels of the 1 × 1 and the pooling path are cheap. Let them give more, and the 3 × 3 path less.",
+    ),
+)
+def design(split):
+    """Count what the block costs and gives."""
+    sizes = (*split[:1], *split[1], *split[2], *split[3:]) if _is_split(split) else ()
+    expect(sizes, f"my_split must have the form (c1, (c2, c2), (c3, c3), c4); it is {shorten(repr(split), 60)}.")
+    expect(
+        all(isinstance(size, (int, np.integer)) and size > 0 for size in sizes), "Channels are whole numbers above 0."
+    )
+    outputs = (sizes[0], sizes[2], sizes[4], sizes[5])
+    expect(sum(outputs) == 256, f"It gives {sum(outputs)} channels, and it should give 256.")
+    expect(min(outputs) >= 16, f"The narrowest path gives {min(outputs)} channels. Each should give at least 16.")
+    chapter = definitions(CHAPTER)
+    limit = summary(chapter.Inception(*FIRST), INPUTS).total_macs / 2
+    macs = summary(chapter.Inception(*split), INPUTS).total_macs
+    expect(macs <= limit, f"It needs {macs:,} MACs, {macs / limit:.2f} times the limit.")
+
+
+def _is_split(split):
+    form = isinstance(split, (tuple, list)) and len(split) == 4
+    return form and all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in split[1:3])
+
+
+@exercises.add(
+    "why",
+    why="Parameters sit where many numbers meet many numbers. Average first, and the dense layer has little to do.",
+    hints=(
+        "d2l.summary(net, (1, 1, side, side)) has layers, and each of them name and params.",
+        'Add up the params of the layers whose name starts with "Dense": name.startswith("Dense").',
+        "Divide by total_params.",
+    ),
+)
+def why(dense_share):
+    """Compare with the table of several networks."""
+    expect_callable(dense_share)
+    vgg, chapter, lenet = definitions("02_vgg"), definitions(CHAPTER), definitions("01_batch_norm").lenet
+    small = nn.HybridSequential()
+    small.add(nn.Conv2D(int(RANDOM.integers(2, 9)), 3), nn.Dense(int(RANDOM.integers(5, 30))), nn.Dense(3))
+    for name, net, sides in (
+        ("a small network", small, (9, 14)),
+        ("LeNet", lenet(), (28, 36)),
+        ("a slim VGG-11", vgg.vgg(vgg.slim(vgg.VGG_11)), (64, 96)),
+        ("GoogLeNet", chapter.googlenet(), (96,)),
+        ("NiN", definitions("03_nin").nin(ratio=8), (96,)),
+    ):
+        for side in sides:
+            what = f"The share for {name} at {side} × {side}"
+            answer = to_number(dense_share(net, side), what)
+            table = summary(net, (1, 1, side, side))
+            share = _share(table, "params")
+            mistakes = [
+                (100 * share, "That is in percent. A share runs from 0 to 1."),
+                (1 - share, "That is the share of all other layers."),
+                (_share(table, "macs"), "That is the share of the MACs, and the parameters are asked for."),
+                (
+                    sum(row.name.startswith("Dense") for row in table.layers) / len(table.layers),
+                    "It counts layers, not parameters.",
+                ),
+                (share * table.total_params, "That is the number of parameters. Divide by those of the whole network."),
+            ]
+            if share:
+                mistakes.append((1 / share, "It is upside down: divide the dense layers by all."))
+            for other in (96, 224):
+                shares = _share(summary(net, (1, 1, other, other)), "params")
+                if shares != share:
+                    mistakes.append((shares, "That is the share for images of another size. Does it use side?"))
+            expect_same(answer, share, mistakes, f"{what} is not {answer:.3g}.", 1e-6)
+
+
+def _share(table, count):
+    dense = sum(getattr(row, count) for row in table.layers if row.name.startswith("Dense"))
+    return dense / sum(getattr(row, count) for row in table.layers)
+
+
+@exercises.add(
+    "bug",
+    why="Gluon finds the parameters of registered children only. In a plain list they are neither trained nor saved.",
+    hints=(
+        "Look at collect_params() of the block. Which parameters are missing, and how does Parallel make them known?",
+        "self.register_child(path) tells Gluon; the registered ones are in self._children, in order.",
+        "The channels are axis 1. And does the loop take every path?",
+    ),
+)
+def bug(parallel_class):
+    """Compare with the concatenated outputs of the paths; then save and load."""
+    expect_callable(parallel_class)
+    for widths in ((3, 5), (2, 4, 6)):
+        paths = [nn.Conv2D(width, 1, in_channels=4) for width in widths]
+        block, what = parallel_class(*paths), f"RepairedParallel of {len(widths)} convolutions"
+        expect(isinstance(block, gluon.Block), "RepairedParallel must be a block.")
+        for path in paths:
+            path.initialize(mx.init.Xavier())
+        X = nd.array(RANDOM.normal(size=(2, 4, 6, 6)))
+        wanted = np.concatenate([path(X).asnumpy() for path in paths], axis=1)
+        Y = block(X)
+        sums = (2, sum(widths[:-1]), 6, 6)
+        expect(getattr(Y, "shape", None) != sums, f"{what} leaves out the last path.")
+        Y = to_array(Y, wanted.shape, f"The output of {what}")
+        expect(same(Y, wanted), f"{what} has the right shape, but not the outputs of its paths one behind the other.")
+        known = set(block.collect_params())
+        missing = [name for path in paths for name in path.collect_params() if name not in known]
+        expect(not missing, f"collect_params() of {what} lacks {len(missing)} of {2 * len(paths)} parameters.")
+        block.hybridize()
+        expect(
+            same(to_array(block(X), wanted.shape, "The output"), wanted),
+            f"{what} computes something else when hybridised.",
+        )
+        copy = parallel_class(*[nn.Conv2D(width, 1, in_channels=4) for width in widths])
+        with tempfile.TemporaryDirectory() as folder:
+            file = str(Path(folder) / "block.params")
+            block.save_parameters(file)
+            copy.load_parameters(file)
+        expect(same(copy(X).asnumpy(), wanted), f"{what}, saved and loaded, computes something else.")
