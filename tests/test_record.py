@@ -166,6 +166,6 @@ def test_every_exercise_has_hints_and_a_reason(name):
 def test_a_misspelt_name():
     for function in (d2l.hint, d2l.check):
         with pytest.raises(
-            ValueError, match="name is 'bn.freze', and there is no such exercise; did you mean 'bn.freeze'"
+            ValueError, match="name is 'bn.Freeze', and there is no such exercise; did you mean 'bn.freeze'"
         ):
-            function("bn.freze")
+            function("bn.Freeze")
