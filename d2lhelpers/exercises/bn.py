@@ -270,7 +270,7 @@ def largest_lr(largest_lr):
     expect_callable(largest_lr)
     bad, good = (lambda: float(RANDOM.uniform(0.1, 0.5))), (lambda: float(RANDOM.uniform(0.6, 0.9)))
     cases = {
-        "0.1 to 1 work": {lr: bad() for lr in RATES} | {0.1: 0.6, 0.3: 0.7, 1: good()},
+        "0.1 to 1 work": {lr: bad() for lr in RATES} | {0.1: 0.6, 0.3: 0.7, 1: 0.8},
         "one rate reaches 0.55 exactly": {lr: 0.55 if lr == 3 else bad() for lr in RATES},
         "all rates work, and 0.1 is best": {lr: 0.95 if lr == 0.1 else good() for lr in RATES},
         "0.03 works and 10 blows up": {lr: good() if lr == 0.03 else bad() for lr in RATES} | {10: None},
