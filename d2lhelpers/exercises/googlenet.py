@@ -1,11 +1,14 @@
 """Checks of chapter 4, GoogLeNet."""
 
+import json
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
 from ..chapters import definitions
+from ..history import History
 from ..runtime import mx
 from ..summary import summary
 from .comparing import (
@@ -52,6 +55,8 @@ def channels(channels_out):
         answer = to_number(channels_out(*split), f"channels_out{split}")
         mistakes = (
             (c1 + c2[0] + c3[0] + c4, "Those are the bottlenecks. Which convolution is the last on its path?"),
+            (c1 + c2[0] + c3[1] + c4, "On the second path you count the bottleneck, not the output."),
+            (c1 + c2[1] + c3[0] + c4, "On the third path you count the bottleneck, not the output."),
             (c1 + sum(c2) + sum(c3) + c4, "The bottlenecks do not leave the block. Leave them out."),
             (c1 + c2[1] + c3[1], "The pooling path gives channels, too."),
             (c2[1] + c3[1] + c4, "The 1 × 1 path gives channels, too."),
@@ -95,17 +100,28 @@ def typo(wrong_blocks, hidden_mistake):
         answer = wrong_blocks(plant(errors, bottlenecks))
         listed = isinstance(answer, (list, tuple, set, range, np.ndarray))
         expect(listed, f"wrong_blocks must return a list of numbers; it returns {shorten(repr(answer), 60)}.")
-        answer = sorted(int(to_number(part, "Each entry of wrong_blocks(...)")) for part in answer)
+        expect(len(answer) <= 9, f"It returns {len(answer):,} numbers, and there are nine blocks.")
+        answer = sorted(to_number(part, "Each entry of wrong_blocks(...)") for part in answer)
         if answer == errors:
             continue
         expect(answer != [error - 1 for error in errors], "The blocks are counted from 1, and yours from 0.")
+        rest = sorted(set(range(1, 10)) - set(errors))
+        expect(answer != rest, "Those are the blocks whose output is right. Return the others.")
         expect(not set(answer) & set(bottlenecks), "It reports a block whose bottleneck is wrong: its output is right.")
         expect(answer or not errors, f"It finds nothing, and the outputs of the blocks {errors} are wrong.")
-        expect(max(answer, default=1) <= 9, "That are not numbers of blocks: they run from 1 to 9.")
-        expect(set(answer) <= set(errors), f"It reports the blocks {answer}, where only {errors} are wrong.")
-        expect(False, f"It reports {answer}, where {errors} are wrong. Does it look at all blocks of all groups?")
+        inside = set(answer) <= set(range(1, 10))
+        expect(inside, "Those are not numbers of blocks, which are whole and run from 1 to 9.")
+        expect(set(answer) <= set(errors), f"It reports the blocks {_listed(answer)}, where only {errors} are wrong.")
+        expect(
+            False, f"It reports {_listed(answer)}, where {errors} are wrong. Does it look at all blocks of all groups?"
+        )
+    expect(hidden_mistake not in (32, 34), "That is the number of channels. In which block does it stand?")
     expect(hidden_mistake != 3, "Block 3 is the one that the sum finds. The hidden one is another.")
     expect(hidden_mistake == 6, "wrong_blocks is right, but the hidden mistake is in another block.")
+
+
+def _listed(numbers):
+    return ", ".join(f"{number:g}" for number in numbers)
 
 
 def without_norms(steps):
@@ -126,7 +142,9 @@ def bn_inception(partly_normalised):
     """Look where the batch norms are."""
     expect_callable(partly_normalised)
     ratio, shape = getattr(partly_normalised, "__globals__", {}).get("ratio", 4), (1, 1, 96, 96)
-    net = partly_normalised()
+    with mock.patch("d2lhelpers.fit", return_value=History()):
+        net = partly_normalised()
+    expect(not isinstance(net, History), "That is what d2l.fit returns. Return the network, and train it afterwards.")
     expect(isinstance(net, gluon.Block), "partly_normalised must return a network. Is there a return?")
     steps, plain = operators(net, shape), operators(definitions(CHAPTER).googlenet(ratio=ratio), shape)
     names = [name for name, _ in steps]
@@ -149,6 +167,15 @@ def bn_inception(partly_normalised):
     expect(start[:6] == first and norms == 3, f"{norms} convolutions have batch norm. It should be the first three.")
     before_relu = all(names[i - 1].startswith("conv") for i, name in enumerate(names) if name == "norm")
     expect(before_relu, "Batch norm belongs between a convolution and its ReLU.")
+    message = "A kernel, stride or padding is not that of googlenet. Take the stages as they are."
+    expect(windows(net) == windows(definitions(CHAPTER).googlenet(ratio=ratio)), message)
+
+
+def windows(net):
+    """Return kernel, stride and padding of each convolution and pooling of a network, in order."""
+    nodes = json.loads(net(mx.sym.var("data")).tojson())["nodes"]
+    attributes = [node["attrs"] for node in nodes if node["op"] in ("Convolution", "Pooling")]
+    return [tuple(given.get(name) for name in ("kernel", "stride", "pad", "dilate")) for given in attributes]
 
 
 @exercises.add(
@@ -219,12 +246,20 @@ def factorise(parameters_saved, factorised):
         second = views[c1 : c1 + c2[1]]
         expect(5 not in second, "The second path sees 5 × 5. Only the third gets two 3 × 3 convolutions.")
         expect(views == wanted, f"The paths of {what} come in another order, or see another number of pixels.")
+        steps = []
+        for name, output in operators(definitions(CHAPTER).Inception(*split), (1, 3, 11, 11)):
+            third = [("conv 3×3", output), ("relu", output), ("conv 3×3", output)]
+            steps += third if name == "conv 5×5" else [(name, output)]
+        order = ", ".join(names)
+        expect(names == [name for name, _ in steps], f"The layers of {what} come in another order: {order}.")
         total = summary(block, (1, 3, 11, 11)).total_params
         inner = 9 * c3[0] * c3[1] + 9 * c3[1] ** 2 + 2 * c3[1]
         right = summary(definitions(CHAPTER).Inception(*split), (1, 3, 11, 11)).total_params
         right += inner - 25 * c3[0] * c3[1] - c3[1]
         narrow = right - inner + 9 * c3[0] ** 2 + 9 * c3[0] * c3[1] + c3[0] + c3[1]
         expect(total != narrow, f"The first of the two has {c3[0]} channels in {what}. Give both c3[1].")
+        sides = [output[1:] for _, output in operators(block, (1, 3, 11, 11))]
+        expect(sides == [(11, 11)] * len(sides), f"In {what} a layer changes height and width. Give each its padding.")
         expect(total == right, f"{what} has {total:,} parameters for 3 channels in, and it should have {right:,}.")
     mistakes = (
         (1056, "The block is right. The number is, too, but not its sign: does the block shrink or grow?"),
@@ -255,7 +290,7 @@ def design(split):
     )
     outputs = (sizes[0], sizes[2], sizes[4], sizes[5])
     expect(sum(outputs) == 256, f"It gives {sum(outputs)} channels, and it should give 256.")
-    expect(min(outputs) >= 16, f"The narrowest path gives {min(outputs)} channels. Each should give at least 16.")
+    expect(min(sizes) >= 16, f"The narrowest convolution gives {min(sizes)} channels. Each should give at least 16.")
     chapter = definitions(CHAPTER)
     limit = summary(chapter.Inception(*FIRST), INPUTS).total_macs / 2
     macs = summary(chapter.Inception(*split), INPUTS).total_macs
@@ -286,7 +321,7 @@ def why(dense_share):
         ("a small network", small, (9, 14)),
         ("LeNet", lenet(), (28, 36)),
         ("a slim VGG-11", vgg.vgg(vgg.slim(vgg.VGG_11)), (64, 96)),
-        ("GoogLeNet", chapter.googlenet(), (96,)),
+        ("GoogLeNet with batch norm", chapter.googlenet(nn.BatchNorm, 8), (96,)),
         ("NiN", definitions("03_nin").nin(ratio=8), (96,)),
     ):
         for side in sides:
@@ -304,7 +339,11 @@ def why(dense_share):
                 ),
                 (share * table.total_params, "That is the number of parameters. Divide by those of the whole network."),
             ]
+            message = "Batch norm's moving averages are parameters, too: divide by total_params."
+            mistakes.append((share * table.total_params / table.trainable_params, message))
             if share:
+                last = [row.params for row in table.layers if row.name.startswith("Dense")][-1]
+                mistakes.append((last / table.total_params, "That is the last dense layer only. Add up all of them."))
                 mistakes.append((1 / share, "It is upside down: divide the dense layers by all."))
             for other in (96, 224):
                 shares = _share(summary(net, (1, 1, other, other)), "params")
@@ -330,30 +369,50 @@ def _share(table, count):
 def bug(parallel_class):
     """Compare with the concatenated outputs of the paths; then save and load."""
     expect_callable(parallel_class)
-    for widths in ((3, 5), (2, 4, 6)):
-        paths = [nn.Conv2D(width, 1, in_channels=4) for width in widths]
-        block, what = parallel_class(*paths), f"RepairedParallel of {len(widths)} convolutions"
-        expect(isinstance(block, gluon.Block), "RepairedParallel must be a block.")
-        for path in paths:
-            path.initialize(mx.init.Xavier())
-        X = nd.array(RANDOM.normal(size=(2, 4, 6, 6)))
-        wanted = np.concatenate([path(X).asnumpy() for path in paths], axis=1)
-        Y = block(X)
-        sums = (2, sum(widths[:-1]), 6, 6)
-        expect(getattr(Y, "shape", None) != sums, f"{what} leaves out the last path.")
-        Y = to_array(Y, wanted.shape, f"The output of {what}")
-        expect(same(Y, wanted), f"{what} has the right shape, but not the outputs of its paths one behind the other.")
+    for widths in ((4, 4), (3, 5), (2, 4, 6)):
+        paths = random_paths(widths)
+        block, what = parallel_class(*paths), f"RepairedParallel of {len(paths)} paths"
+        hybrid = isinstance(block, gluon.HybridBlock)
+        expect(hybrid, "RepairedParallel must stay an nn.HybridBlock, so that it can be compiled.")
         known = set(block.collect_params())
         missing = [name for path in paths for name in path.collect_params() if name not in known]
-        expect(not missing, f"collect_params() of {what} lacks {len(missing)} of {2 * len(paths)} parameters.")
+        expect(not missing, f"collect_params() of {what} lacks {len(missing)} of {2 * len(widths)} parameters.")
+        block.initialize(mx.init.Normal(0.5), force_reinit=True)
+        X = nd.array(RANDOM.normal(size=(4, 4, 4, 4)))
+        wanted = _expect_joined(block(X), [path(X).asnumpy() for path in paths], what)
+        names = [name for name, _ in operators(block, X.shape)]
+        expect("concat" in names, f"{what} cannot be compiled. Does hybrid_forward only use F, X and the paths?")
         block.hybridize()
         expect(
             same(to_array(block(X), wanted.shape, "The output"), wanted),
             f"{what} computes something else when hybridised.",
         )
-        copy = parallel_class(*[nn.Conv2D(width, 1, in_channels=4) for width in widths])
+        copy = parallel_class(*random_paths(widths))
         with tempfile.TemporaryDirectory() as folder:
             file = str(Path(folder) / "block.params")
             block.save_parameters(file)
             copy.load_parameters(file)
         expect(same(copy(X).asnumpy(), wanted), f"{what}, saved and loaded, computes something else.")
+
+
+def random_paths(widths):
+    """Return convolutions of these widths that take four channels, and a pooling, which has no parameters."""
+    paths = [nn.Conv2D(width, 1, in_channels=4) for width in widths]
+    return [paths[0], nn.MaxPool2D(3, strides=1, padding=1), *paths[1:]]
+
+
+def _expect_joined(Y, outputs, what):
+    """Return the outputs, joined on the channels, if that is what Y is."""
+    expect(isinstance(Y, nd.NDArray), f"{what} must give one array; it gives a {type(Y).__name__}.")
+    wanted, kept = np.concatenate(outputs, axis=1), outputs[:-1]
+    mistakes = [(np.concatenate(kept, axis=1), f"{what} leaves out the last path.")]
+    if len({output.shape for output in outputs}) == 1:
+        mistakes.append((sum(outputs), "The outputs are added. They must stand one behind the other, as channels."))
+        for axis, name in ((0, "batch"), (2, "height"), (3, "width")):
+            message = f"The outputs are joined along the {name}. Which axis has the channels?"
+            mistakes += [(np.concatenate(parts, axis=axis), message) for parts in (outputs, kept)]
+    for wrong, message in mistakes:
+        expect(Y.shape != wrong.shape or not same(Y.asnumpy(), wrong), message)
+    Y = to_array(Y, wanted.shape, f"The output of {what}")
+    expect(same(Y, wanted), f"{what} has the right shape, but not the outputs of its paths one behind the other.")
+    return wanted

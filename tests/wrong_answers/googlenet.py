@@ -15,6 +15,8 @@ chain, conv_relu, googlenet = GOOGLENET.chain, GOOGLENET.conv_relu, GOOGLENET.go
 
 wrong("googlenet.channels", "Those are the bottlenecks", lambda c1, c2, c3, c4: c1 + c2[0] + c3[0] + c4)
 wrong("googlenet.channels", "do not leave the block", lambda c1, c2, c3, c4: c1 + sum(c2) + sum(c3) + c4)
+wrong("googlenet.channels", "On the second path", lambda c1, c2, c3, c4: c1 + c2[0] + c3[1] + c4)
+wrong("googlenet.channels", "On the third path", lambda c1, c2, c3, c4: c1 + c2[1] + c3[0] + c4)
 wrong("googlenet.channels", "The pooling path gives", lambda c1, c2, c3, c4: c1 + c2[1] + c3[1])
 wrong("googlenet.channels", "The 1 × 1 path gives", lambda c1, c2, c3, c4: c2[1] + c3[1] + c4)
 wrong("googlenet.channels", "their channels add up", lambda c1, c2, c3, c4: max(c1, c2[1], c3[1], c4))
@@ -52,7 +54,7 @@ wrong("googlenet.typo", "whose bottleneck is wrong", different_from_original, 6)
 wrong("googlenet.typo", "Does it look at all blocks", lambda inceptions: right_blocks(inceptions)[:1], 6)
 wrong(
     "googlenet.typo",
-    "they run from 1 to 9",
+    "run from 1 to 9",
     lambda inceptions: [outputs(inceptions)[i - 1] for i in right_blocks(inceptions)],
     6,
 )
@@ -61,7 +63,16 @@ wrong("googlenet.typo", "must return a list", lambda inceptions: len(right_block
 wrong("googlenet.typo", "It finds nothing", lambda inceptions: [], 6)
 wrong("googlenet.typo", "where only", lambda inceptions: [3], 6)
 wrong("googlenet.typo", "the one that the sum finds", right_blocks, 3)
-wrong("googlenet.typo", "in another block", right_blocks, 34)
+wrong("googlenet.typo", "In which block does it stand", right_blocks, 34)
+wrong("googlenet.typo", "in another block", right_blocks, 5)
+wrong("googlenet.typo", "which are whole", lambda inceptions: [i + 0.5 for i in right_blocks(inceptions)], 6)
+wrong("googlenet.typo", "there are nine blocks", lambda inceptions: [0] * 10**6, 6)
+wrong(
+    "googlenet.typo",
+    "whose output is right. Return the others",
+    lambda inceptions: sorted({*range(1, 10)} - {*right_blocks(inceptions)}),
+    6,
+)
 
 
 # --- googlenet.bn-inception
@@ -100,7 +111,18 @@ wrong("googlenet.bn-inception", "should be the first three", lambda: joined(norm
 wrong("googlenet.bn-inception", "divided by ratio", lambda: joined(googlenet(nn.BatchNorm), googlenet(), 2))
 wrong("googlenet.bn-inception", "Do all stages stay?", lambda: chain(*list(normalised())[:2]))
 wrong("googlenet.bn-inception", "between a convolution and its ReLU", norm_behind_relu)
-wrong("googlenet.bn-inception", "Is there a return?", lambda: d2l.History())
+wrong("googlenet.bn-inception", "Is there a return?", lambda: None)
+
+
+@wrong("googlenet.bn-inception", "what d2l.fit returns")
+def trained():
+    return d2l.fit(joined(normalised(), plain(), 2), lr=0.1, num_epochs=3, batch_size=64, resize=96)
+
+
+@wrong("googlenet.bn-inception", "stride or padding")
+def other_pooling():
+    first = chain(conv_relu(64 // ratio, 7, strides=2, padding=3, norm=nn.BatchNorm), nn.MaxPool2D(2, 2))
+    return chain(first, *list(joined(normalised(), plain(), 2))[1:])
 
 
 # --- googlenet.smallest
@@ -165,6 +187,21 @@ def no_relu_between(c3):
     return twice(c3, c3[1], padding=1, relu=False)
 
 
+def both_relus_at_the_end(c3):
+    path = twice(c3, c3[1], padding=1, relu=False)
+    path.add(nn.Activation("relu"))
+    return path
+
+
+def late_padding(c3):
+    return chain(conv_relu(c3[0], 1), conv_relu(c3[1], 3), conv_relu(c3[1], 3, padding=2))
+
+
+def pooling_last(c1, c2, c3, c4):
+    fourth = chain(conv_relu(c4, 1), nn.MaxPool2D(pool_size=3, strides=1, padding=1))
+    return GOOGLENET.Parallel(*parts(c1, c2, c3, c4)[:3], fourth)
+
+
 wrong("googlenet.factorise", "still a 5 × 5", -1056, GOOGLENET.Inception)
 wrong(
     "googlenet.factorise",
@@ -178,6 +215,9 @@ wrong("googlenet.factorise", "No path sees 5 × 5", -1056, with_third(side_by_si
 wrong("googlenet.factorise", "Only the third gets two", -1056, second_instead)
 wrong("googlenet.factorise", "another order", -1056, other_order)
 wrong("googlenet.factorise", "7 convolutions and 6 ReLUs", -1056, with_third(no_relu_between))
+wrong("googlenet.factorise", "come in another order: conv 1×1", -1056, with_third(both_relus_at_the_end))
+wrong("googlenet.factorise", "come in another order: conv 1×1", -1056, pooling_last)
+wrong("googlenet.factorise", "changes height and width", -1056, with_third(late_padding))
 wrong("googlenet.factorise", "but not its sign", 1056, right_factorised)
 wrong("googlenet.factorise", "as many channels in as out", 7168, right_factorised)
 wrong("googlenet.factorise", "Only the first of the two", 3584, right_factorised)
@@ -190,7 +230,8 @@ wrong("googlenet.factorise", "Is there a return?", -1056, lambda c1, c2, c3, c4:
 
 wrong("googlenet.design", "2.00 times the limit", (64, (96, 128), (16, 32), 32))
 wrong("googlenet.design", "It gives 240 channels", (64, (32, 112), (16, 32), 32))
-wrong("googlenet.design", "narrowest path gives 8", (152, (16, 64), (16, 32), 8))
+wrong("googlenet.design", "narrowest convolution gives 1", (208, (1, 16), (1, 16), 16))
+wrong("googlenet.design", "narrowest convolution gives 8", (152, (16, 64), (16, 32), 8))
 wrong("googlenet.design", "must have the form", (64, 96, 128, 16, 32, 32))
 wrong("googlenet.design", "must have the form", {"c1": 64})
 wrong("googlenet.design", "whole numbers above 0", (64, (0, 128), (16, 32), 32))
@@ -217,6 +258,11 @@ def layers_counted(net, side):
     return sum(row.name.startswith("Dense") for row in rows) / len(rows)
 
 
+def last_dense(net, side):
+    rows = [row.params for row in table_of(net, side).layers if row.name.startswith("Dense")]
+    return ([0] + rows)[-1] / table_of(net, side).total_params
+
+
 wrong("googlenet.why", "in percent", lambda net, side: 100 * right_share(net, side))
 wrong("googlenet.why", "all other layers", lambda net, side: 1 - right_share(net, side))
 wrong(
@@ -224,6 +270,8 @@ wrong(
     "share of the MACs",
     lambda net, side: dense(net, side, "macs") / table_of(net, side).total_macs,
 )
+wrong("googlenet.why", "moving averages", lambda net, side: dense(net, side) / table_of(net, side).trainable_params)
+wrong("googlenet.why", "the last dense layer only", last_dense)
 wrong("googlenet.why", "counts layers", layers_counted)
 wrong("googlenet.why", "number of parameters", dense)
 wrong("googlenet.why", "upside down", lambda net, side: 1 / right_share(net, side))
@@ -261,9 +309,28 @@ class OnlyInPlainMode(GOOGLENET.Parallel):
         return nd.array(np.concatenate([path(X).asnumpy() for path in self._children.values()], axis=2))
 
 
+class NotHybrid(nn.Block):
+    def __init__(self, *paths, **kwargs):
+        super().__init__(**kwargs)
+        for path in paths:
+            self.register_child(path)
+
+    def forward(self, X):
+        return nd.concat(*[path(X) for path in self._children.values()], dim=1)
+
+
+class NeverCompiled(GOOGLENET.Parallel):
+    forward = NotHybrid.forward
+
+
 wrong("googlenet.bug", "lacks 4 of 4 parameters", parallel(register=False))
-wrong("googlenet.bug", "MXNetError", parallel(axis=2))
+wrong("googlenet.bug", "lacks 4 of 4 parameters", parallel(register=False, axis=2, skip=1))
+wrong("googlenet.bug", "along the height", parallel(axis=2))
+wrong("googlenet.bug", "along the width", parallel(axis=-1, skip=1))
+wrong("googlenet.bug", "along the batch", parallel(axis=0))
+wrong("googlenet.bug", "must stay an nn.HybridBlock", NotHybrid)
+wrong("googlenet.bug", "Your code stopped with", NeverCompiled)
 wrong("googlenet.bug", "leaves out the last path", parallel(skip=1))
-wrong("googlenet.bug", "MXNetError", parallel(add=True))
+wrong("googlenet.bug", "The outputs are added", parallel(add=True))
 wrong("googlenet.bug", "one behind the other", Reversed)
-wrong("googlenet.bug", "ValueError", OnlyInPlainMode)
+wrong("googlenet.bug", "along the height", OnlyInPlainMode)
