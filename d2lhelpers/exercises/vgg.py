@@ -31,7 +31,9 @@ CHAPTER = "02_vgg"
 
 def expect_block(block, what):
     """Raise `NotYet` unless this is a layer or a network."""
-    expect(isinstance(block, gluon.Block), f"{what} must return a network. Is there a return?")
+    expect(block is not None, f"{what} must return a network. Is there a return?")
+    expect(not isinstance(block, tuple), f"{what} returns the data. Which function makes a network of it?")
+    expect(isinstance(block, gluon.Block), f"{what} must return a network; it returns {type(block).__name__}.")
 
 
 @exercises.add(
@@ -50,13 +52,14 @@ def deep(vgg_by_depth):
     for depth, letter in ((16, "D"), (11, "A"), (13, "B"), (19, "E")):
         net, what = vgg_by_depth(depth), f"vgg_by_depth({depth})"
         expect_block(net, what)
-        names = [name for name, _ in operators(net, (1, 1, 224, 224))]
-        layers = sum(name.startswith(("conv", "dense")) for name in names)
+        reference, shape = chapter.vgg(chapter.VGG[letter]), (1, 1, 224, 224)
+        steps = operators(net, shape)
+        layers = sum(name.startswith(("conv", "dense")) for name, _ in steps)
         expect(layers == depth, f"{what} has {layers} layers with weights: convolutions and dense ones.")
-        total, wanted = (summary(n, (1, 1, 224, 224)).total_params for n in (net, chapter.vgg(chapter.VGG[letter])))
+        total, wanted = (summary(network, shape).total_params for network in (net, reference))
         expect(total == wanted, f"{what} has {total:,} parameters, and it should have {wanted:,}. Which block differs?")
-        wanted = [name for name, _ in operators(chapter.vgg(chapter.VGG[letter]), (1, 1, 224, 224))]
-        expect(names == wanted, f"The layers of {what} come in another order, or one without weights is missing.")
+        message = f"The layers of {what} are in another order or of other shapes, or one without weights is missing."
+        expect(steps == operators(reference, shape), message)
 
 
 def convolution_of(kernel_size):
@@ -115,6 +118,8 @@ def field(width):
         (7, "That would be right for poolings with stride 1. Theirs is 2."),
         (8, "Nearly: one of the four layers is still missing."),
         (16, "The order is wrong: the pooling comes last, so on the way back it is the first."),
+        (20, "That doubles the 5 × 5 of two convolutions twice. Take the layers one at a time, in their order."),
+        (36, "A convolution adds to the width. It does not multiply it."),
         (100, "That is the number of pixels in the square. How wide is it?"),
     )
     expect_same(width, 10.0, mistakes, f"It is not {width:g}. Measure it as the section on receptive fields does.", 0)
@@ -142,8 +147,10 @@ def bug(repaired_block):
         expect(len(convolutions) == number, f"{what} has {len(convolutions)} convolutions of 3 × 3.")
         expect("max pool" in names, f"{what} has no max-pooling.")
         expect(names.count("max pool") == 1, f"{what} has {names.count('max pool')} poolings. A block has one.")
-        kept = convolutions[0][1:] == (side, side)
-        expect(kept, f"In {what} a convolution turns {side} pixels into {convolutions[0][1]}. It should keep them.")
+        expect(names[-1] == "max pool", f"In {what} the pooling is not the last layer.")
+        sides = [output[1] for output in convolutions]
+        message = f"The convolutions of {what} leave {sides} pixels a side of {side}. They should keep them all."
+        expect(sides == [side] * number, message)
         widths = [output[0] for output in convolutions]
         expect(widths == [channels] * number, f"The convolutions of {what} give {widths} channels.")
         relus = names.count("relu")
@@ -187,7 +194,7 @@ def small_images(savings):
     slim, full = chapter.vgg(chapter.slim(chapter.VGG_11)), chapter.vgg(chapter.VGG_11)
     for side in (96, int(RANDOM.integers(32, 90)), int(RANDOM.integers(100, 220))):
         answer = savings(side)
-        pair = isinstance(answer, (tuple, list)) and len(answer) == 2
+        pair = isinstance(answer, (tuple, list, np.ndarray)) and np.shape(answer)[:1] == (2,)
         expect(pair, "savings must return two numbers: the factor of the MACs, and that of the parameters.")
         answer = np.array([to_number(part, f"Each part of savings({side})") for part in answer])
         macs, params = _factors(slim, side)
@@ -195,12 +202,18 @@ def small_images(savings):
             ((params, macs), "The two factors are the wrong way round: first the MACs, then the parameters."),
             ((1 / macs, 1 / params), "The factors are upside down: how many times as much do the large images cost?"),
             ((1 - 1 / macs, 1 - 1 / params), "Those are the shares that are saved. What are the factors?"),
+            ((1 / params, 1 / macs), "The factors are upside down, and the wrong way round."),
+            ((np.floor(macs), np.floor(params)), "The factors are no whole numbers: divide with /, not with //."),
+            ((224 / side, params), "The work goes down on both sides of the image, not on one."),
+            (((224 / side) ** 2, (224 / side) ** 2), "Neither goes with the area alone: compare the two tables."),
             (((224 / side) ** 2, params), "The MACs fall less than the area: the dense layers have some, too."),
             ((macs, 1), "The parameters do change: look at the first dense layer."),
             (_factors(full, side), "Those are the factors of the full VGG-11. Take the slim one."),
         )
         otherwise = f"For images of {side} × {side} the factors are not {answer[0]:.2f} and {answer[1]:.2f}."
         mistakes = [(np.array(wrong, float), message) for wrong, message in mistakes]
+        close = not same(answer, np.array([macs, params]), 1e-6) and np.abs(answer - (macs, params)).max() <= 0.05
+        expect(not close, f"For images of {side} × {side} the factors are rounded. Return them as they are.")
         expect_same(answer, np.array([macs, params]), mistakes, otherwise, 1e-6)
 
 
@@ -209,11 +222,11 @@ def _factors(net, side):
     return large.total_macs / small.total_macs, large.total_params / small.total_params
 
 
-def normalised_block(num_convs, num_channels):
+def normalised_block(num_convs, num_channels, use_bias):
     """Return a VGG block with batch norm between each convolution and its ReLU."""
     block = nn.HybridSequential()
     for _ in range(num_convs):
-        block.add(nn.Conv2D(num_channels, 3, padding=1), nn.BatchNorm(), nn.Activation("relu"))
+        block.add(nn.Conv2D(num_channels, 3, padding=1, use_bias=use_bias), nn.BatchNorm(), nn.Activation("relu"))
     block.add(nn.MaxPool2D(2, 2))
     return block
 
@@ -245,11 +258,13 @@ def bn(bn_block):
         relus = names.count("relu")
         expect(relus == number, f"{what} has {number} convolutions and {relus} ReLUs. Each convolution gets one.")
         expect("max pool" in names, f"{what} has no pooling at its end.")
-        wanted = [name for name, _ in operators(normalised_block(number, channels), shape)]
+        use_bias = bool(list(block.collect_params(".*bias")))  # it makes no difference in front of batch norm
+        reference = normalised_block(number, channels, use_bias)
+        wanted = [name for name, _ in operators(reference, shape)]
         expect(names == wanted, f"{what} does: {', '.join(names)}. That is another order, or a layer too many.")
         output = (channels, 4, 4)
         expect(steps[-1][1] == output, f"The output of {what} for 8 × 8 pixels is {steps[-1][1]}, not {output}.")
-        expect_same_network(block, normalised_block(number, channels), shape, what)
+        expect_same_network(block, reference, shape, what)
 
 
 @exercises.add(
@@ -275,11 +290,16 @@ def head(vgg_global_pool):
     expect(names.index("dense") > names.index("global pool"), "The dense layer comes before the pooling.")
     body = [name for name, _ in operators(chapter.vgg(chapter.VGG_11), shape)]
     body = body[: body.index("dense")]
-    expect(names == [*body, "global pool", "dense"], f"Behind the blocks it has {', '.join(names[len(body) :])}.")
+    message = f"The five blocks must be those of VGG-11. Yours do: {shorten(', '.join(names), 300)}."
+    expect(names[: len(body)] == body, message)
+    expect(names[len(body) :] == ["global pool", "dense"], f"Behind the blocks it has {', '.join(names[len(body) :])}.")
     total = summary(net, shape).total_params
     expect(total == 9_224_458, f"For VGG-11 it must have 9,224,458 parameters; it has {total:,}. Do all blocks stay?")
 
     small = vgg_global_pool(((1, 3), (2, 4)))
+    expect_block(small, "vgg_global_pool(((1, 3), (2, 4)))")
+    convs = sum(name.startswith("conv") for name, _ in operators(small, shape))
+    expect(convs == 3, f"For ((1, 3), (2, 4)) it has {convs} convolutions, and not 3: does it use conv_arch?")
     small.initialize(mx.init.Xavier(), force_reinit=True)
     X = nd.array(RANDOM.uniform(size=(2, 1, 8, 8)))
     Y = to_array(small(X), (2, 10), "The output for two images and two blocks")
@@ -317,7 +337,7 @@ def init(first_epoch):
 
         def fit(net, *, initializer=None, lr=None, num_epochs=None, calls=calls, accuracy=accuracy, **settings):
             expect(isinstance(net, gluon.Block), "d2l.fit needs a network as its first argument.")
-            calls.append((net, initializer, lr, num_epochs))
+            calls.append((net, initializer, lr, num_epochs, settings))
             epochs = num_epochs if isinstance(num_epochs, int) else 1
             accuracies = [accuracy + 0.01 * i for i in range(epochs)]
             return History([1.5] * epochs, accuracies, [accuracy / 2] * epochs, [3.0] * epochs)
@@ -325,9 +345,12 @@ def init(first_epoch):
         with mock.patch("d2lhelpers.fit", fit):
             answer = first_epoch(initializer)
         expect(len(calls) == 1, f"first_epoch calls d2l.fit {len(calls)} times. It should do so once.")
-        net, given, lr, num_epochs = calls[0]
+        net, given, lr, num_epochs, settings = calls[0]
         expect(num_epochs == 1, f"Train for one epoch; num_epochs is {num_epochs}.")
         expect(lr == 0.05, f"Use the learning rate of the chapter, 0.05; it is {lr}.")
+        of_chapter = getattr(first_epoch, "__globals__", {}).get("settings", {})
+        same_images = settings.items() >= of_chapter.items()
+        expect(same_images, "d2l.fit does not get the **settings of the chapter, so it trains on other images.")
         expect(given is initializer, "d2l.fit does not get the initializer that first_epoch is given.")
         expect(
             all(net is not other for other in seen), "Each call must train a fresh network: make it in the function."
@@ -338,7 +361,8 @@ def init(first_epoch):
             shapes == wanted, f"It trains another network than the slim VGG-11; its weights are {shorten(shapes, 90)}."
         )
         expect(not isinstance(answer, History), "That is the whole History. Which of its numbers is asked for?")
-        answer = to_number(answer[0] if isinstance(answer, list) and len(answer) == 1 else answer, "The result")
+        expect(not isinstance(answer, list), "That is a list with a number for each epoch. Return the number itself.")
+        answer = to_number(answer, "The result")
         mistakes = ((1.5, "That is the loss, and the training accuracy is asked for."),)
         mistakes += ((accuracy / 2, "That is the test accuracy, and the training accuracy is asked for."),)
         expect_same(

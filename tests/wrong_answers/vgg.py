@@ -1,5 +1,7 @@
 """Wrong answers to chapter 2, VGG."""
 
+import types
+
 import d2lhelpers as d2l
 from mxnet import init
 from mxnet.gluon import nn
@@ -18,7 +20,7 @@ def letters_mixed_up(depth):
     return VGG.vgg(VGG.VGG[{11: "A", 13: "B", 16: "E", 19: "D"}[depth]])
 
 
-@wrong("vgg.deep", "Is there a return?")
+@wrong("vgg.deep", "returns the data")
 def only_the_data(depth):
     return VGG.VGG[LETTERS[depth]]
 
@@ -50,6 +52,19 @@ def without_dense_layers(depth):
 def without_dropout(depth):
     net = nn.Sequential()
     net.add(*[layer for layer in VGG.vgg(VGG.VGG[LETTERS[depth]]) if not isinstance(layer, nn.Dropout)])
+    return net
+
+
+wrong("vgg.deep", "are in another order or of other shapes", lambda depth: VGG.vgg(VGG.VGG[LETTERS[depth]], strided))
+wrong("vgg.deep", "it returns str", lambda depth: LETTERS[depth])
+
+
+def strided(num_convs, num_channels):
+    """Return a block that halves in its first convolution, so that its pooling has nothing to halve."""
+    net = nn.Sequential()
+    for i in range(num_convs):
+        net.add(nn.Conv2D(num_channels, 3, strides=1 if i else 2, padding=1, activation="relu"))
+    net.add(nn.MaxPool2D(pool_size=3, strides=1, padding=1))
     return net
 
 
@@ -88,6 +103,8 @@ wrong("vgg.field", "one of the poolings is missing", 6)
 wrong("vgg.field", "stride 1", 7)
 wrong("vgg.field", "Nearly", 8)
 wrong("vgg.field", "The order is wrong", 16)
+wrong("vgg.field", "one at a time", 20)
+wrong("vgg.field", "does not multiply", 36)
 wrong("vgg.field", "How wide is it?", 100)
 wrong("vgg.field", "must be a number; it is tuple", (10, 10))
 
@@ -112,7 +129,7 @@ def block(padding=1, relu="relu", pool_inside=False, strides=2, halve=False, poo
 
 
 wrong("vgg.bug", "A block has one", block(padding=0, relu=None, pool_inside=True, strides=1))
-wrong("vgg.bug", "It should keep them", block(padding=0))
+wrong("vgg.bug", "They should keep them all", block(padding=0))
 wrong("vgg.bug", "2 convolutions and 0 ReLUs", block(relu=None))
 wrong("vgg.bug", "2 convolutions and 1 ReLUs", block(relu="last"))
 wrong("vgg.bug", "has 2 poolings", block(pool_inside=True))
@@ -120,6 +137,24 @@ wrong("vgg.bug", "has 15 pixels a side, not 8", block(strides=1))
 wrong("vgg.bug", "give [4, 2] channels", block(halve=True))
 wrong("vgg.bug", "has no max-pooling", block(pool=nn.AvgPool2D))
 wrong("vgg.bug", "has 1 convolutions of 3 × 3", block(shift=-1))
+
+
+@wrong("vgg.bug", "the pooling is not the last layer")
+def pooling_first(num_convs, num_channels):
+    net = nn.Sequential()
+    net.add(nn.MaxPool2D(pool_size=2, strides=2))
+    for _ in range(num_convs):
+        net.add(nn.Conv2D(num_channels, kernel_size=3, padding=1, activation="relu"))
+    return net
+
+
+@wrong("vgg.bug", "leave [16, 14] pixels a side of 16")
+def padded_once(num_convs, num_channels):
+    net = nn.Sequential()
+    for i in range(num_convs):
+        net.add(nn.Conv2D(num_channels, kernel_size=3, padding=0 if i else 1, activation="relu"))
+    net.add(nn.MaxPool2D(pool_size=2, strides=2))
+    return net
 
 
 # --- vgg.small-images
@@ -137,6 +172,11 @@ def slim_factors(side):
 wrong("vgg.small-images", "wrong way round", lambda side: slim_factors(side)[::-1])
 wrong("vgg.small-images", "upside down", lambda side: [1 / factor for factor in slim_factors(side)])
 wrong("vgg.small-images", "shares that are saved", lambda side: tuple(1 - 1 / factor for factor in slim_factors(side)))
+wrong("vgg.small-images", "upside down, and", lambda side: [1 / factor for factor in slim_factors(side)[::-1]])
+wrong("vgg.small-images", "are rounded", lambda side: [round(factor, 1) for factor in slim_factors(side)])
+wrong("vgg.small-images", "not with //", lambda side: [factor // 1 for factor in slim_factors(side)])
+wrong("vgg.small-images", "not on one", lambda side: (224 / side, slim_factors(side)[1]))
+wrong("vgg.small-images", "area alone", lambda side: [(224 / side) ** 2] * 2)
 wrong("vgg.small-images", "less than the area", lambda side: ((224 / side) ** 2, slim_factors(side)[1]))
 wrong("vgg.small-images", "parameters do change", lambda side: (slim_factors(side)[0], 1))
 wrong("vgg.small-images", "Take the slim one", lambda side: factors(VGG.vgg(VGG.VGG_11), side))
@@ -208,7 +248,9 @@ wrong(
     "Behind the blocks it has global pool, dropout, dense",
     headed(nn.GlobalAvgPool2D, lambda: nn.Dropout(0.5), ten),
 )
-wrong("vgg.head", "Behind the blocks it has", headed(nn.GlobalAvgPool2D, ten, last=-1))
+wrong("vgg.head", "must be those of VGG-11", headed(nn.GlobalAvgPool2D, ten, last=-1))
+wrong("vgg.head", "must be those of VGG-11", headed(nn.GlobalAvgPool2D, ten, blocks=block(relu=None)))
+wrong("vgg.head", "does it use conv_arch", lambda conv_arch: headed(nn.GlobalAvgPool2D, ten)(VGG.VGG_11))
 wrong("vgg.head", "it has 9,223,945", headed(nn.GlobalAvgPool2D, lambda: nn.Dense(9)))
 wrong("vgg.head", "Is there a return?", lambda conv_arch: None)
 
@@ -227,6 +269,7 @@ def history(initializer, net=None, lr=0.05, num_epochs=1):
 wrong("vgg.init", "That is the loss", lambda initializer: history(initializer).loss[0])
 wrong("vgg.init", "That is the test accuracy", lambda initializer: history(initializer).test_acc[0])
 wrong("vgg.init", "the whole History", history)
+wrong("vgg.init", "a number for each epoch", lambda initializer: history(initializer).train_acc)
 wrong("vgg.init", "does not get the initializer", lambda initializer: history(init.Xavier()).train_acc[0])
 wrong("vgg.init", "Each call must train a fresh network", lambda initializer: history(initializer, STALE).train_acc[0])
 wrong("vgg.init", "Train for one epoch", lambda initializer: history(initializer, num_epochs=3).train_acc[0])
@@ -234,3 +277,12 @@ wrong("vgg.init", "learning rate of the chapter", lambda initializer: history(in
 wrong("vgg.init", "another network", lambda initializer: history(initializer, VGG.vgg(VGG.VGG_11)).train_acc[0])
 wrong("vgg.init", "calls d2l.fit 0 times", lambda initializer: 0.43)
 wrong("vgg.init", "is there a return?", lambda initializer: [history(initializer), None][1])
+
+
+def other_images(initializer):
+    fresh = VGG.vgg(VGG.slim(VGG.VGG_11))
+    return d2l.fit(fresh, lr=0.05, num_epochs=1, initializer=initializer, batch_size=128).train_acc[0]
+
+
+in_a_notebook = {"d2l": d2l, "VGG": VGG, "settings": SETTINGS | {"resize": 96}}
+wrong("vgg.init", "does not get the **settings", types.FunctionType(other_images.__code__, in_a_notebook))
