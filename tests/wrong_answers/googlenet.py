@@ -202,6 +202,13 @@ def pooling_last(c1, c2, c3, c4):
     return GOOGLENET.Parallel(*parts(c1, c2, c3, c4)[:3], fourth)
 
 
+def dilated(c1, c2, c3, c4):
+    paths = parts(c1, c2, c3, c4)
+    wide = nn.Conv2D(c2[1], 3, padding=2, dilation=2)
+    paths[1] = chain(conv_relu(c2[0], 1), wide, nn.Activation("relu"))
+    return GOOGLENET.Parallel(*paths)
+
+
 wrong("googlenet.factorise", "still a 5 × 5", -1056, GOOGLENET.Inception)
 wrong(
     "googlenet.factorise",
@@ -214,6 +221,7 @@ wrong("googlenet.factorise", "Is each 3 × 3 padded?", -1056, with_third(lambda 
 wrong("googlenet.factorise", "No path sees 5 × 5", -1056, with_third(side_by_side))
 wrong("googlenet.factorise", "Only the third gets two", -1056, second_instead)
 wrong("googlenet.factorise", "another order", -1056, other_order)
+wrong("googlenet.factorise", "The second path sees 5 × 5", -1056, dilated)
 wrong("googlenet.factorise", "7 convolutions and 6 ReLUs", -1056, with_third(no_relu_between))
 wrong("googlenet.factorise", "come in another order: conv 1×1", -1056, with_third(both_relus_at_the_end))
 wrong("googlenet.factorise", "come in another order: conv 1×1", -1056, pooling_last)
