@@ -342,7 +342,7 @@ def plot_prediction(picture, probabilities, label, names, maps=None, *, figure=N
     """
     maps = maps or {}
     if figure is None:
-        figure = Figure(figsize=(10 if maps else 6, 2.8), layout="constrained")
+        figure = Figure(figsize=(10 if maps else 6, 2.8), dpi=80, layout="constrained")
         columns = -(-len(maps) // 2)
         grid = figure.add_gridspec(2, 5 + columns)
         image, bars = figure.add_subplot(grid[:, :2]), figure.add_subplot(grid[:, 2:5])
@@ -377,7 +377,7 @@ def plot_confusion(matrix, names):
     Returns:
         Figure: a square of numbers; the darker a mistake, the larger its share of the row. Right answers stay white.
     """
-    figure = Figure(figsize=(6.4, 5), layout="constrained")
+    figure = Figure(figsize=(6.4, 5), dpi=75, layout="constrained")
     ax = figure.subplots()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     mistakes = np.where(np.eye(len(names)), 0, shares)
