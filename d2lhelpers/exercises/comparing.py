@@ -131,26 +131,6 @@ def _operator_name(node):
     return {"FullyConnected": "dense", "BatchNorm": "norm"}.get(operator, operator.lower())
 
 
-def expect_network(net, input_shape, outputs, what):
-    """Return what a network computes for random images, after drawing weights for it where it has none.
-
-    Args:
-        net (mxnet.gluon.Block): what the learner's function has returned.
-        input_shape (tuple[int, ...]): of the batch.
-        outputs (tuple[int, ...]): the shape that must come out.
-        what (str): names the network in messages.
-
-    Raises:
-        NotYet: it is no network, or another shape comes out, or all images get the same numbers.
-    """
-    expect(isinstance(net, mx.gluon.Block), f"{what} must return a network; it returns {_kind(net)}.")
-    net.initialize(mx.init.Xavier(), force_reinit=True)
-    X = mx.nd.array(RANDOM.uniform(size=input_shape))
-    Y = to_array(net(X), outputs, f"The output of {what} for images of shape {input_shape}")
-    expect(Y.std(axis=0).max() > 0, f"{what} answers every image with the same numbers. Is there a layer at all?")
-    return Y
-
-
 def copy_parameters(source, target):
     """Give a network the numbers of another one with the same parameters in the same order.
 
