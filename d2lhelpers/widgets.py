@@ -38,6 +38,9 @@ def _control(name, choice, value):
         step = step[0] if step else 1 if isinstance(value, int) else (high - low) / 100
         if not low <= value <= high:
             raise ValueError(f"{value} is not from {low} to {high}")
+        steps = (value - low) / step
+        if abs(steps - round(steps)) > 1e-6:  # the slider would start beside the default
+            raise ValueError(f"{value} is not a whole number of steps of {step:g} from {low}")
         kind = widgets.IntSlider if isinstance(value, int) else widgets.FloatSlider
         return kind(min=low, max=high, step=step, layout={"width": "28em"}, **look)
     except (TypeError, ValueError, TraitError) as error:

@@ -59,6 +59,8 @@ def test_what_is_not_possible_is_said_and_the_picture_stays():
     ("choices", "words"),
     [
         ({"length": (5, 9)}, "length is .5, 9. with the default 3, which makes no slider: 3 is not from 5 to 9"),
+        ({"share": (0.0, 0.7)}, "share is .0.0, 0.7. with the default 0.5.*whole number of steps of 0.007 from 0.0"),
+        ({"length": (1, 9, 4)}, "3 is not a whole number of steps of 4 from 1"),
         ({"length": 5}, "length is 5 with the default 3"),
         ({"length": (1,)}, "length is .1,. with the default 3"),
         ({"letter": ["X", "Y"]}, "letter is .*'X', 'Y'.* with the default 'B'"),
