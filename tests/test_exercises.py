@@ -1,4 +1,4 @@
-"""Wrong answers: each gets the hint that is meant for it, and lazy ones never pass."""
+"""Wrong answers get the hint meant for them, lazy ones never pass, and right ones may be written in many ways."""
 
 import collections
 import inspect
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from d2lhelpers.exercises import EXERCISES
 from mxnet import nd
+from right_answers import RIGHT
 from wrong_answers import WRONG
 
 
@@ -26,6 +27,12 @@ def test_the_bank_is_large_enough():
     assert min(counts.values()) >= 3
     assert sum(counts.values()) >= 100
     assert len({words for _, words, _ in WRONG}) > 70  # and they are told apart
+
+
+@pytest.mark.parametrize(("name", "answer"), RIGHT, ids=[f"{name}-{i}" for i, (name, _) in enumerate(RIGHT)])
+def test_a_right_answer_written_in_another_way_is_right(name, answer):
+    verdict = d2l.check(name, *answer)
+    assert verdict.status == "right", verdict
 
 
 LAZY = {

@@ -174,7 +174,7 @@ def stub():
 def test_a_stub_is_not_attempted(function, answer):
     verdict = verdict_on(function, *answer)
     assert verdict.status == "not attempted yet"
-    assert str(verdict).startswith("t.name: not attempted yet. Fill in the stub")
+    assert str(verdict).startswith("t.name: not attempted yet. Fill in the whole stub")
 
 
 def test_a_verdict_is_a_line_or_a_box():

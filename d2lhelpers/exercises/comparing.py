@@ -1,6 +1,7 @@
 """What checks compare with: conversions that say what is wrong with a value, and references in float64."""
 
 import contextlib
+import inspect
 import json
 import numbers
 from unittest import mock
@@ -75,12 +76,26 @@ def to_array(value, shape, what):
     return value
 
 
+def globals_of(function):
+    """Return the global names of a learner's function, whatever decorators are around it."""
+    inner = inspect.unwrap(getattr(function, "func", function))
+    inner = inner if hasattr(inner, "__globals__") else type(inner).__call__
+    return getattr(inner, "__globals__", {})
+
+
 @contextlib.contextmanager
 def replaced(function, **names):
     """Give a learner's function other values for global names, such as a training that costs nothing."""
-    expect(hasattr(function, "__globals__"), "Write it as a function, with def.")
-    with mock.patch.dict(function.__globals__, names):
+    with mock.patch.dict(globals_of(function), names):
         yield
+
+
+def expect_choice(guess, choices):
+    """Return which of the words a guess is, in upper or lower case."""
+    words = {word.lower(): word for word in choices}
+    found = words.get(guess.strip().lower()) if isinstance(guess, str) else None
+    expect(found, f"Your guess must be {' or '.join(map(repr, choices))}; it is {shorten(repr(guess), 60)}.")
+    return found
 
 
 def same(value, expected, tolerance=1e-5):
@@ -102,7 +117,23 @@ def expect_same(answer, wanted, mistakes, otherwise, tolerance=1e-5):
         return
     for wrong, message in mistakes:
         expect(np.shape(wrong) != np.shape(wanted) or not same(answer, wrong, tolerance), message)
-    raise NotYet(otherwise)
+    rounded = np.ndim(wanted) == 0 and tolerance and same(answer, wanted, 0.01)
+    raise NotYet(f"{otherwise} It is close: if it is rounded, return it as it is." if rounded else otherwise)
+
+
+def _graph(net):
+    """Return the symbol of a network, and its nodes that compute something."""
+    try:
+        whole = net(mx.sym.var("data"))
+    except AssertionError as error:
+        if "NDArray" not in str(error):
+            raise
+        raise NotYet(
+            "This check looks at the network without running it, and your forward works on NDArrays only. "
+            "Use layers of nn, such as nn.Activation, instead of functions of nd."
+        ) from error
+    nodes = json.loads(whole.tojson())["nodes"]
+    return whole, [node for node in nodes if node["op"] not in ("null", "Flatten", "Reshape")]
 
 
 def operators(net, input_shape):
@@ -111,13 +142,29 @@ def operators(net, input_shape):
     Returns:
         list[tuple[str, tuple]]: in order, such as ("conv 3×3", (96, 12, 12)); reshaping is left out.
     """
-    whole = net(mx.sym.var("data"))
-    nodes = [node for node in json.loads(whole.tojson())["nodes"] if node["op"] not in ("null", "Flatten", "Reshape")]
+    whole, nodes = _graph(net)
     if not nodes:
         return []
     internals = whole.get_internals()
     shapes, _ = infer_shapes([internals[f"{node['name']}_output"] for node in nodes], input_shape)
     return [(_operator_name(node), shape[1:]) for node, shape in zip(nodes, shapes, strict=True)]
+
+
+OPTIONS = {
+    "Convolution": ("kernel", "stride", "pad", "dilate", "num_group"),
+    "Pooling": ("kernel", "stride", "pad", "pool_type", "pooling_convention"),
+    "Dropout": ("p",),
+    "BatchNorm": ("eps", "momentum", "fix_gamma", "use_global_stats"),
+}
+
+
+def expect_same_options(net, reference, what, kinds=tuple(OPTIONS)):
+    """Raise `NotYet` unless the layers of two networks have the same stride, padding, dropout … in the same order."""
+    ours, theirs = ([node for node in _graph(network)[1] if node["op"] in kinds] for network in (net, reference))
+    for node, wanted in zip(ours, theirs, strict=False):
+        for option in OPTIONS[wanted["op"]]:
+            given, right = (entry.get("attrs", {}).get(option) for entry in (node, wanted))
+            expect(given == right, f"In {what}, a {_operator_name(node)} has another {option} than it should: {given}.")
 
 
 def _operator_name(node):
@@ -134,15 +181,22 @@ def _operator_name(node):
 def copy_parameters(source, target):
     """Give a network the numbers of another one with the same parameters in the same order.
 
+    A convolution of the target may lack its bias, as it should in front of batch norm. The source's is then set to 0.
+
     Raises:
-        NotYet: their shapes differ.
+        NotYet: their shapes differ, or what is trained.
     """
     ours, theirs = list(source.collect_params().values()), list(target.collect_params().values())
-    shapes = [parameter.shape for parameter in theirs]
-    expected = [parameter.shape for parameter in ours]
-    message = f"The parameters should have the shapes {shorten(expected)}; they have {shorten(shapes)}."
-    expect(shapes == expected, message)
+    biases = [parameter for parameter in ours if "conv" in parameter.name and parameter.name.endswith("bias")]
+    if len(theirs) == len(ours) - len(biases):
+        for bias in biases:
+            bias.set_data(bias.data() * 0)
+        ours = [parameter for parameter in ours if parameter not in biases]
+    expect(len(ours) == len(theirs), f"There should be {len(ours)} arrays of parameters; there are {len(theirs)}.")
     for parameter, values in zip(theirs, ours, strict=True):
+        message = f"The parameter {parameter.name} has the shape {parameter.shape}, and it should have {values.shape}."
+        expect(parameter.shape == values.shape, message)
+        expect(parameter.grad_req == values.grad_req, f"The parameter {parameter.name} is frozen, or should be.")
         parameter.set_data(values.data())
 
 

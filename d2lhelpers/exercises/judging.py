@@ -249,7 +249,9 @@ def judge(exercise, answer, seconds=SECONDS):
         raise
     except BaseException as error:
         if isinstance(error, NotImplementedError) and str(error).startswith("exercise"):
-            return Verdict(exercise.name, NOT_ATTEMPTED, f"Fill in the stub, run it, then run this cell again. {hint}")
+            return Verdict(
+                exercise.name, NOT_ATTEMPTED, f"Fill in the whole stub, run it, then run this cell again. {hint}"
+            )
         status, message = NOT_YET, f"{_explain(error)}. {hint}"
     with contextlib.suppress(mx.base.MXNetError):  # what is still queued may fail as well
         mx.nd.waitall()

@@ -16,6 +16,8 @@ from .comparing import (
     expect,
     expect_callable,
     expect_same,
+    expect_same_options,
+    globals_of,
     operators,
     same,
     to_array,
@@ -60,6 +62,7 @@ def deep(vgg_by_depth):
         expect(total == wanted, f"{what} has {total:,} parameters, and it should have {wanted:,}. Which block differs?")
         message = f"The layers of {what} are in another order or of other shapes, or one without weights is missing."
         expect(steps == operators(reference, shape), message)
+        expect_same_options(net, reference, what)
 
 
 def convolution_of(kernel_size):
@@ -87,6 +90,7 @@ def smallest(prediction, smallest_input):
         ("a slim VGG-11", chapter.vgg(chapter.slim(chapter.VGG_11)), 32),
         ("a VGG of two blocks", chapter.vgg(((1, 2), (1, 4))), 4),
         ("a VGG of three blocks", chapter.vgg(((1, 2), (2, 4), (1, 4))), 8),
+        ("a single 1 × 1 convolution", convolution_of(1), 1),
         (f"a single {kernel} × {kernel} convolution without padding", convolution_of(kernel), kernel),
         ("AlexNet", chapter.alexnet(), 67),
     ):
@@ -158,6 +162,7 @@ def bug(repaired_block):
         expect(names == [name for name, _ in wanted], f"{what} does: {', '.join(names)}. That is the wrong order.")
         output = steps[-1][1]
         expect(output == wanted[-1][1], f"The output of {what} has {output[1]} pixels a side, not {wanted[-1][1][1]}.")
+        expect_same_options(block, definitions(CHAPTER).vgg_block(number, channels), what)
         expect_same_network(block, definitions(CHAPTER).vgg_block(number, channels), shape, what)
 
 
@@ -194,6 +199,7 @@ def small_images(savings):
     slim, full = chapter.vgg(chapter.slim(chapter.VGG_11)), chapter.vgg(chapter.VGG_11)
     for side in (96, int(RANDOM.integers(32, 90)), int(RANDOM.integers(100, 220))):
         answer = savings(side)
+        answer = answer.asnumpy() if isinstance(answer, nd.NDArray) else answer
         pair = isinstance(answer, (tuple, list, np.ndarray)) and np.shape(answer)[:1] == (2,)
         expect(pair, "savings must return two numbers: the factor of the MACs, and that of the parameters.")
         answer = np.array([to_number(part, f"Each part of savings({side})") for part in answer])
@@ -222,11 +228,11 @@ def _factors(net, side):
     return large.total_macs / small.total_macs, large.total_params / small.total_params
 
 
-def normalised_block(num_convs, num_channels, use_bias):
+def normalised_block(num_convs, num_channels):
     """Return a VGG block with batch norm between each convolution and its ReLU."""
     block = nn.HybridSequential()
     for _ in range(num_convs):
-        block.add(nn.Conv2D(num_channels, 3, padding=1, use_bias=use_bias), nn.BatchNorm(), nn.Activation("relu"))
+        block.add(nn.Conv2D(num_channels, 3, padding=1), nn.BatchNorm(), nn.Activation("relu"))
     block.add(nn.MaxPool2D(2, 2))
     return block
 
@@ -258,12 +264,12 @@ def bn(bn_block):
         relus = names.count("relu")
         expect(relus == number, f"{what} has {number} convolutions and {relus} ReLUs. Each convolution gets one.")
         expect("max pool" in names, f"{what} has no pooling at its end.")
-        use_bias = bool(list(block.collect_params(".*bias")))  # it makes no difference in front of batch norm
-        reference = normalised_block(number, channels, use_bias)
+        reference = normalised_block(number, channels)
         wanted = [name for name, _ in operators(reference, shape)]
         expect(names == wanted, f"{what} does: {', '.join(names)}. That is another order, or a layer too many.")
         output = (channels, 4, 4)
         expect(steps[-1][1] == output, f"The output of {what} for 8 × 8 pixels is {steps[-1][1]}, not {output}.")
+        expect_same_options(block, reference, what)
         expect_same_network(block, reference, shape, what)
 
 
@@ -348,7 +354,10 @@ def init(first_epoch):
         net, given, lr, num_epochs, settings = calls[0]
         expect(num_epochs == 1, f"Train for one epoch; num_epochs is {num_epochs}.")
         expect(lr == 0.05, f"Use the learning rate of the chapter, 0.05; it is {lr}.")
-        of_chapter = getattr(first_epoch, "__globals__", {}).get("settings", {})
+        of_chapter = globals_of(first_epoch).get("settings", {})
+        allowed = {"batch_size", "resize", "train_size", "test_size", "seed", "ctx", "hybridize", "verbose"}
+        more = ", ".join(set(settings) - allowed)
+        expect(not more, f"d2l.fit gets {more} in addition. Change nothing but the initializer.")
         same_images = settings.items() >= of_chapter.items()
         expect(same_images, "d2l.fit does not get the **settings of the chapter, so it trains on other images.")
         expect(given is initializer, "d2l.fit does not get the initializer that first_epoch is given.")
@@ -360,6 +369,10 @@ def init(first_epoch):
         expect(
             shapes == wanted, f"It trains another network than the slim VGG-11; its weights are {shorten(shapes, 90)}."
         )
+        steps, right = (
+            operators(network, (1, 1, 32, 32)) for network in (net, chapter.vgg(chapter.slim(chapter.VGG_11)))
+        )
+        expect(steps == right, "It trains another network than the slim VGG-11: a layer is missing, or another one.")
         expect(not isinstance(answer, History), "That is the whole History. Which of its numbers is asked for?")
         expect(not isinstance(answer, list), "That is a list with a number for each epoch. Return the number itself.")
         answer = to_number(answer, "The result")

@@ -83,6 +83,25 @@ def spread_of(values, X):
     return BN.spread(values, X)
 
 
+@wrong("bn.freeze", "moving averages are not those")
+class OtherMomentum(BothFrozen):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, momentum=0.1, **kwargs)
+
+
+@wrong("bn.freeze", "gradient of the input is no longer")
+class StatisticsAreConstants(BothFrozen):
+    def compute(self, X, gamma, beta, mean, var):
+        with autograd.pause():
+            statistics = X.mean(axis=0, exclude=False) if X.ndim == 2 else X.mean(axis=(0, 2, 3))
+            centre = BN.spread(statistics, X)
+            scale = BN.spread(1 / nd.sqrt(BN.channel_mean(nd.square(X - centre)) + self.eps), X)
+        _, *averages = super().compute(X, gamma, beta, mean, var)
+        return (X - centre) * scale if autograd.is_training() else super().compute(X, gamma, beta, mean, var)[
+            0
+        ], *averages
+
+
 wrong("bn.freeze", "without calling it", BothFrozen(3, 4))
 wrong("bn.freeze", "lacks one of gamma", lambda num_features, num_dims: nn.Activation("sigmoid"))
 
@@ -110,7 +129,7 @@ def in_prediction_mode(make_norm, bias):
     return abs(outputs(make_norm, bias, training=False)).max()
 
 
-@wrong("bn.bias", "the same pictures")
+@wrong("bn.bias", "Compare the same pictures")
 def on_other_pictures(make_norm, bias):
     return abs(outputs(make_norm, bias, fresh=True)).max()
 
@@ -120,7 +139,7 @@ def without_absolute_value(make_norm, bias):
     return outputs(make_norm, bias).min()
 
 
-@wrong("bn.bias", "Do you use the norm")
+@wrong("bn.bias", "Do you use the layer")
 def forgets_the_bias(make_norm, bias):
     return abs(outputs(make_norm, 0)).max()
 
@@ -149,6 +168,32 @@ wrong("bn.momentum", "before 50 batches", 3.257, 50)
 wrong("bn.momentum", "still 1.1% away", 3.257, 43)
 wrong("bn.momentum", "whole number", 3.257, 43.7)
 wrong("bn.momentum", "must be a number; it is str", "3.257", 44)
+
+
+@wrong("bn.bias", "the largest difference of all")
+def mean_difference(make_norm, bias):
+    return abs(outputs(make_norm, bias)).mean()
+
+
+@wrong("bn.bias", "the largest difference of all")
+def difference_of_largest(make_norm, bias):
+    d2l.set_seed(0)
+    conv, norm, results = nn.Conv2D(6, kernel_size=5, in_channels=1), make_norm(), []
+    conv.initialize()
+    norm.initialize()
+    for value in (0, bias):
+        conv.bias.set_data(nd.full(6, value))
+        with autograd.train_mode():
+            results.append(norm(conv(nd.ones((8, 1, 28, 28)))).max())
+    return abs(results[0] - results[1])
+
+
+@wrong("bn.bias", "must have 6 channels")
+def without_convolution(make_norm, bias):
+    norm, X = make_norm(), nd.random.normal(shape=(8, 1, 28, 28))
+    norm.initialize()
+    with autograd.train_mode():
+        return abs(norm(X + bias) - norm(X)).max()
 
 
 # --- bn.bug
@@ -185,6 +230,7 @@ wrong("bn.bug", "moving variance takes a variance", norm({"unbiased average"}))
 wrong("bn.bug", "In training mode the output is not", norm({"no shift"}))
 wrong("bn.bug", "In training mode the output is not", norm({"all features"}))
 wrong("bn.bug", "In prediction mode the moving averages", norm({"always moves"}))
+wrong("bn.bug", "it must use 1e-5", lambda *arrays, eps=0.1, momentum=0.9: norm(())(*arrays, eps, momentum))
 wrong("bn.bug", "return three things", lambda X, *others, eps=0, momentum=0: X)
 
 
@@ -212,6 +258,11 @@ def most_accurate(norm):
 @wrong("bn.largest-lr", "reaches 0.55 exactly")
 def more_than(norm):
     return max((lr for lr in RATES if accuracy(norm, lr) > 0.55), default=None)
+
+
+@wrong("bn.largest-lr", "1 reaches 0.551 and 10 only 0.549")
+def lower_limit(norm):
+    return max((lr for lr in RATES if accuracy(norm, lr) > 0.5), default=None)
 
 
 @wrong("bn.largest-lr", "IndexError")
@@ -285,11 +336,20 @@ AFTER, DENSE_ONLY = lenet("snp", "sn"), lenet("sp", "ns")
 wrong("bn.placement", "still lenet", BN.lenet, DENSE_ONLY)
 wrong("bn.placement", "before the pooling", lenet("spn", "sn"), DENSE_ONLY)
 wrong("bn.placement", "run in the order", lenet("snp", "s"), DENSE_ONLY)
-wrong("bn.placement", "yours has relu", lenet("rnp", "rn"), DENSE_ONLY)
+wrong("bn.placement", "has sigmoids, and yours", lenet("rnp", "rn"), DENSE_ONLY)
 wrong("bn.placement", "channels and axes should be", lenet("snp", "sw"), DENSE_ONLY)
 wrong("bn.placement", "behind its convolutions", AFTER, BN.lenet)
 wrong("bn.placement", "in front of the sigmoid", AFTER, lenet("sp", "sn"))
 wrong("bn.placement", "lenet_dense_only run in the order", AFTER, lenet("sp", "s"))
+
+
+def small_kernels(norm):
+    net = AFTER(norm)
+    net._children["0"] = nn.Conv2D(6, kernel_size=3, padding=1)
+    return net
+
+
+wrong("bn.placement", "another kernel", small_kernels, DENSE_ONLY)
 wrong("bn.placement", "must return a network", lambda norm: None, DENSE_ONLY)
 
 
@@ -308,8 +368,21 @@ def right_global(channels, num_dims):
 
 wrong("bn.global-stats", "It still normalises with the batch", "plain", BN.gluon_norm)
 wrong("bn.global-stats", "your guess is not", "batch norm", right_global)
-wrong("bn.global-stats", "must be one of", "slowly", right_global)
+wrong("bn.global-stats", "must be 'plain' or", "slowly", right_global)
 wrong("bn.global-stats", "must still be learned", "plain", frozen_global)
+
+
+class Moves(nn.BatchNorm):
+    def __init__(self, channels, num_dims):
+        super().__init__(in_channels=channels, use_global_stats=True)
+
+    def forward(self, X):
+        if autograd.is_training() and self.running_mean._data:
+            self.running_mean.set_data(0.9 * self.running_mean.data() + 0.1)
+        return super().forward(X)
+
+
+wrong("bn.global-stats", "A fresh layer should leave", "plain", Moves)
 wrong("bn.global-stats", "Is it a batch norm?", "plain", lambda channels, num_dims: nn.HybridLambda(lambda F, X: X * 1))
 wrong("bn.global-stats", "Is there a return?", "plain", lambda channels, num_dims: None)
 wrong("bn.global-stats", "without calling it", "plain", right_global(5, 4))

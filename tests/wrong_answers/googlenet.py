@@ -119,7 +119,7 @@ def trained():
     return d2l.fit(joined(normalised(), plain(), 2), lr=0.1, num_epochs=3, batch_size=64, resize=96)
 
 
-@wrong("googlenet.bn-inception", "stride or padding")
+@wrong("googlenet.bn-inception", "has another kernel")
 def other_pooling():
     first = chain(conv_relu(64 // ratio, 7, strides=2, padding=3, norm=nn.BatchNorm), nn.MaxPool2D(2, 2))
     return chain(first, *list(joined(normalised(), plain(), 2))[1:])
@@ -337,8 +337,34 @@ wrong("googlenet.bug", "along the height", parallel(axis=2))
 wrong("googlenet.bug", "along the width", parallel(axis=-1, skip=1))
 wrong("googlenet.bug", "along the batch", parallel(axis=0))
 wrong("googlenet.bug", "must stay an nn.HybridBlock", NotHybrid)
-wrong("googlenet.bug", "Your code stopped with", NeverCompiled)
+wrong("googlenet.bug", "works on NDArrays only", NeverCompiled)
 wrong("googlenet.bug", "leaves out the last path", parallel(skip=1))
 wrong("googlenet.bug", "The outputs are added", parallel(add=True))
 wrong("googlenet.bug", "one behind the other", Reversed)
 wrong("googlenet.bug", "along the height", OnlyInPlainMode)
+
+
+class Blocked(GOOGLENET.Parallel):
+    def hybrid_forward(self, F, X):
+        return F.concat(*[F.BlockGrad(path(X)) for path in self._children.values()], dim=1)
+
+
+wrong("googlenet.bug", "Does something stop them", Blocked)
+
+
+def different_paths(inceptions):
+    wanted = [(c1, b, d, c4) for group in GOOGLENET.INCEPTIONS for c1, (_, b), (_, d), c4 in group]
+    given = [(c1, b, d, c4) for group in inceptions for c1, (_, b), (_, d), c4 in group]
+    return [i for i, (ours, theirs) in enumerate(zip(given, wanted, strict=True), 1) if ours != theirs]
+
+
+wrong("googlenet.typo", "whose output is right. Compare outputs", different_paths, 6)
+wrong("googlenet.typo", "Does it look at all blocks", lambda inceptions: right_blocks(inceptions)[:2], 6)
+wrong(
+    "googlenet.why",
+    "is not",
+    lambda net, side: (
+        sum(row.params for row in table_of(net, side).layers[-5:] if row.name.startswith("Dense"))
+        / table_of(net, side).total_params
+    ),
+)

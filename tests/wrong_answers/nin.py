@@ -157,8 +157,8 @@ wrong("nin.one-layer", "Are they divided by ratio", small(ratio=1))
 wrong("nin.one-layer", "must have one dropout", small({"no dropout"}))
 wrong("nin.one-layer", "right before the last block", small({"dropout late"}))
 wrong("nin.one-layer", "computes something else", small({"norm behind relu"}))
-wrong("nin.one-layer", "computes something else", small({"strides"}))
-wrong("nin.one-layer", "computes something else", small({"pooling"}))
+wrong("nin.one-layer", "has another stride", small({"strides"}))
+wrong("nin.one-layer", "has another kernel", small({"pooling"}))
 wrong("nin.one-layer", "must have the shape (1, 10)", small({"no flatten"}))
 wrong("nin.one-layer", "must return a network", lambda num_one_by_one: small())
 wrong("nin.one-layer", "without calling it", small()(2))
@@ -188,7 +188,7 @@ def right_memory(net, shape):
 
 
 wrong("nin.memory", "your prediction is not", "NiN", right_memory)
-wrong("nin.memory", "must be one of", "vgg", right_memory)
+wrong("nin.memory", "Your guess must be", "vgg", right_memory)
 wrong("nin.memory", "for one image", "VGG-11", lambda net, shape: 4 * numbers(net, shape))
 wrong("nin.memory", "How many bytes has each", "VGG-11", lambda net, shape: shape[0] * numbers(net, shape))
 wrong("nin.memory", "numbers of one image", "VGG-11", numbers)
@@ -315,7 +315,7 @@ def one_by_one(net, batches):
     return np.stack([row[0] for row in rows]), np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
 
 
-@wrong("nin.wrong", "all three arrays must be empty")
+@wrong("nin.wrong", "every prediction is right, your code stops")
 def never_empty(net, batches):
     answer = mistakes()(net, batches)
     return answer if len(answer[0]) else mistakes("right")(net, batches)

@@ -286,3 +286,41 @@ def other_images(initializer):
 
 in_a_notebook = {"d2l": d2l, "VGG": VGG, "settings": SETTINGS | {"resize": 96}}
 wrong("vgg.init", "does not get the **settings", types.FunctionType(other_images.__code__, in_a_notebook))
+
+
+def without_relus(conv_arch):
+    return VGG.vgg(conv_arch, block(relu=None))
+
+
+wrong(
+    "vgg.init",
+    "a layer is missing",
+    lambda initializer: history(initializer, without_relus(VGG.slim(VGG.VGG_11))).train_acc[0],
+)
+wrong(
+    "vgg.init",
+    "gets momentum in addition",
+    lambda initializer: d2l.fit(
+        VGG.vgg(VGG.slim(VGG.VGG_11)), lr=0.05, num_epochs=1, initializer=initializer, momentum=0.9, **SETTINGS
+    ).train_acc[0],
+)
+
+
+def other_dropout(depth):
+    net = VGG.vgg(VGG.VGG[LETTERS[depth]])
+    for layer in net:
+        if isinstance(layer, nn.Dropout):
+            layer._rate = 0.05
+    return net
+
+
+def from_above(net):
+    for side in range(224, 0, -1):
+        try:
+            d2l.summary(net, (1, 1, side, side))
+        except ValueError:
+            return side + 1
+
+
+wrong("vgg.deep", "dropout has another p", other_dropout)
+wrong("vgg.smallest", "is there a return?", 32, from_above)

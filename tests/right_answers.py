@@ -1,0 +1,202 @@
+"""Right answers written in other ways than the solutions: none may be refused."""
+
+import functools
+
+import d2lhelpers as d2l
+import numpy as np
+from mxnet import autograd, init, nd
+from mxnet.gluon import nn
+
+BN, VGG, NIN, GOOGLENET = map(d2l.definitions, ("01_batch_norm", "02_vgg", "03_nin", "04_googlenet"))
+RIGHT = []  # (name of the exercise, parts of the answer)
+ratio = 4  # as in the chapters
+
+
+def right(name, *answer):
+    """Add a right answer; without one, decorate the function or class that is one."""
+
+    def add(*answer):
+        RIGHT.append((name, answer))
+        return answer[0]
+
+    return add(*answer) if answer else add
+
+
+@right("bn.freeze")
+class FrozenByCollecting(BN.FastBatchNorm):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.collect_params(".*gamma|.*beta").setattr("grad_req", "null")
+
+
+@right("bn.freeze")
+class FrozenSlowly(BN.BatchNorm):
+    def __init__(self, num_features, num_dims):
+        super().__init__(num_features, num_dims)
+        for parameter in (self.beta, self.gamma):
+            parameter.grad_req = "null"
+
+
+def output_change(make_norm, bias, initializer, make_pictures, kernel_size=5):
+    conv, norm = nn.Conv2D(6, kernel_size), make_norm()
+    conv.initialize(initializer or init.Uniform())
+    norm.initialize()
+    X = make_pictures()
+    with autograd.train_mode():
+        before = norm(conv(X)).asnumpy()
+        conv.bias.set_data(nd.ones(6) * bias)
+        return np.abs(norm(conv(X)).asnumpy() - before).max()
+
+
+def garments():
+    return next(iter(d2l.load_data_fashion_mnist(64, train_size=256, test_size=1)[0]))[0]
+
+
+for initializer in (None, init.Xavier(), init.Normal(0.01)):
+    right("bn.bias", functools.partial(output_change, initializer=initializer, make_pictures=garments))
+    uniform = functools.partial(nd.random.uniform, shape=(4, 1, 9, 9))
+    right("bn.bias", functools.partial(output_change, initializer=initializer, make_pictures=uniform, kernel_size=1))
+
+right("bn.momentum", 3.26, 44)
+right("bn.momentum", np.float32(3.2566), nd.array([44]))
+
+
+@right("bn.bug")
+def a_list(X, gamma, beta, moving_mean, moving_var, training, eps=1e-5, momentum=0.9):
+    if training:
+        mean, var = X.mean(0), ((X - X.mean(0)) ** 2).mean(0)
+        moving_mean = moving_mean + (1 - momentum) * (mean - moving_mean)
+        moving_var += (1 - momentum) * (var - moving_var)
+    else:
+        mean, var = moving_mean, moving_var
+    return [gamma * (X - mean) / (var + eps) ** 0.5 + beta, moving_mean, moving_var]
+
+
+@right("bn.largest-lr")
+@functools.cache
+def downwards(norm):
+    for lr in (10, 3, 1, 0.3, 0.1, 0.03, 0.01):
+        history = train_lenet(norm, lr, epochs=1, verbose=False)[1]  # noqa: F821  a global of the notebook
+        if history.train_acc and history.train_acc[0] >= 0.55:
+            return lr
+
+
+def identity():
+    return nn.HybridLambda(lambda F, X: X)
+
+
+def lenet_after(norm):
+    net = nn.HybridSequential()
+    for channels in (6, 16):
+        net.add(nn.Conv2D(channels, 5, activation="sigmoid"), norm(channels, 4), nn.MaxPool2D(2, 2))
+    net.add(nn.Flatten())
+    for units in (120, 84):
+        net.add(nn.Dense(units, activation="sigmoid"), norm(units, 2))
+    net.add(nn.Dense(10))
+    return net
+
+
+def lenet_dense_only(norm):
+    return BN.lenet(lambda channels, num_dims: norm(channels, num_dims) if num_dims == 2 else identity())
+
+
+right("bn.placement", lenet_after, lenet_dense_only)
+right("bn.placement", lenet_after, lambda norm: BN.lenet(lambda c, d: norm(c, d) if d == 2 else nn.HybridSequential()))
+right("bn.global-stats", " Plain", lambda channels, num_dims: nn.BatchNorm(use_global_stats=True))
+
+
+@right("bn.backward")
+def in_steps(g, X_hat, gamma, s):
+    d_hat = g * gamma
+    m = len(g)
+    return (m * d_hat - d_hat.sum(0) - X_hat * (d_hat * X_hat).sum(0)) / (m * s)
+
+
+right("vgg.deep", lambda n: VGG.vgg({11: VGG.VGG_11, 13: VGG.VGG["B"], 16: VGG.VGG["D"], 19: VGG.VGG["E"]}[n]))
+right("vgg.field", np.int64(10))
+
+
+@right("vgg.bug")
+def hybrid_block(num_convs, num_channels):
+    layers = [nn.Conv2D(num_channels, (3, 3), padding=(1, 1)) for _ in range(num_convs)]
+    block = nn.HybridSequential()
+    for layer in layers:
+        block.add(layer, nn.HybridLambda("relu"))
+    block.add(nn.MaxPool2D())
+    return block
+
+
+right("vgg.small-images", lambda side: nd.array(factors(side), dtype="float64"))
+right("vgg.small-images", lambda side: np.array(factors(side)))
+
+
+def factors(side):
+    large, small = (d2l.summary(VGG.vgg(VGG.slim(VGG.VGG_11)), (1, 1, s, s)) for s in (224, side))
+    return [large.total_macs / small.total_macs, large.total_params / small.total_params]
+
+
+@right("vgg.bn")
+def without_bias(num_convs, num_channels):
+    block = nn.HybridSequential()
+    for _ in range(num_convs):
+        inner = nn.HybridSequential()
+        inner.add(nn.Conv2D(num_channels, 3, padding=1, use_bias=False), nn.BatchNorm(), nn.Activation("relu"))
+        block.add(inner)
+    block.add(nn.MaxPool2D(2))
+    return block
+
+
+@right("vgg.head")
+def from_vgg(conv_arch):
+    net = nn.Sequential()
+    net.add(*list(VGG.vgg(conv_arch))[: len(conv_arch)], nn.GlobalAvgPool2D(), nn.Flatten(), nn.Dense(10))
+    return net
+
+
+right("nin.by-hand", lambda X, weight, bias: (X.transpose(0, 2, 3, 1) @ weight.T + bias).transpose(0, 3, 1, 2))
+
+
+@right("nin.one-layer")
+def by_slices(number):
+    net = nn.HybridSequential()
+    for part in NIN.nin(nn.BatchNorm, ratio):
+        net.add(part[: 1 + number] if isinstance(part, nn.HybridSequential) else part)
+    return net
+
+
+def bytes_of(net, shape):
+    return sum(shape[0] * np.prod(row.output_shape) * np.float32().itemsize for row in d2l.summary(net, shape).layers)
+
+
+right("nin.memory", "vgg-11 ", bytes_of)
+
+
+@right("nin.dense-head")
+def layer_by_layer():
+    net = nn.HybridSequential()
+    for layer in NIN.nin():
+        if isinstance(layer, nn.Dropout):
+            break
+        net.add(layer)
+    net.add(nn.Dropout(0.5), nn.Flatten(), nn.Dense(10))
+    return net
+
+
+def generator(inceptions):
+    expected = iter((256, 480, 512, 512, 512, 528, 832, 832, 1024))
+    blocks = (block for group in inceptions for block in group)
+    for number, (c1, (_, c2), (_, c3), c4) in enumerate(blocks, 1):
+        if c1 + c2 + c3 + c4 != next(expected):
+            yield number
+
+
+right("googlenet.typo", generator, 6)
+right("googlenet.design", [96, [38, 96], [16, 32], 32])
+
+
+@right("googlenet.why")
+def initialised(net, side):
+    net.initialize(force_reinit=True)
+    net(nd.zeros((1, 1, side, side)))
+    sizes = {name: parameter.data().size for name, parameter in net.collect_params().items()}
+    return sum(size for name, size in sizes.items() if "dense" in name) / sum(sizes.values())
