@@ -268,7 +268,8 @@ def test_a_missing_python_is_one_sentence():
     ("variables", "present", "absent"),
     [
         ({}, "--ip=127.0.0.1", "port"),
-        ({}, "--ServerApp.root_dir=notebooks", "--no-browser"),
+        ({}, '--ServerApp.root_dir="notebooks"', "--no-browser"),
+        ({"NOTEBOOKS": "elsewhere"}, '--ServerApp.root_dir="elsewhere"', "--no-browser"),
         ({"BROWSER": "none"}, "--no-browser", "port"),
         ({"BROWSER": "firefox"}, "jupyter-lab", "--no-browser"),
         ({"PORT": "9999"}, "--port=9999 --ServerApp.port_retries=0", "--no-browser"),

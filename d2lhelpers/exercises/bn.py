@@ -168,6 +168,7 @@ def bias(output_change):
     expect_callable(output_change)
     for value in (10.0, float(RANDOM.uniform(0.5, 3)), -float(RANDOM.uniform(0.5, 3))):
         factors = RANDOM.uniform(-1, 1, 6)
+        factors[0] = RANDOM.uniform(0.2, 1)  # both signs are there
         factors[RANDOM.integers(1, 6)] = -RANDOM.uniform(2, 4)
         expected = np.abs(factors).max() * abs(value)
         what = f"For a layer that multiplies each channel by a number, up to {np.abs(factors).max():.1f},"
