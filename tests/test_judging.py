@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 
+import mxnet as mx
 import numpy as np
 import pytest
 from d2lhelpers.exercises import judging
@@ -103,7 +104,7 @@ def not_implemented():
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (divides, "ZeroDivisionError: division by zero, in line 70 of its cell: return 1 / 0"),
+        (divides, f"division by zero, in line {divides.__code__.co_firstlineno + 1} of its cell: return 1 / 0"),
         (mismatched, "could not be broadcast together with shapes [3,4] [5,6]"),
         (fails_late, "kernel size exceed input"),
         (recursive, "RecursionError"),
@@ -127,6 +128,14 @@ def test_an_array_that_does_not_fit(make):
     assert verdict.status == "not yet"
     assert "more memory than there is" in verdict.message
     assert verdict_on(lambda: np.ones((1000, 1000)) + 1).status == "right"
+
+
+def test_with_a_gpu_memory_is_not_limited(monkeypatch):
+    monkeypatch.setattr(judging, "try_gpu", lambda: mx.gpu())
+    limits = judging.resource.getrlimit(judging.resource.RLIMIT_AS)
+    seen = []
+    verdict_on(lambda: seen.append(judging.resource.getrlimit(judging.resource.RLIMIT_AS)))
+    assert seen == [limits]
 
 
 def test_the_stop_button_gets_through():

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from IPython.utils.capture import capture_output
 
-from ..runtime import mx
+from ..runtime import mx, try_gpu
 
 try:
     import resource
@@ -188,6 +188,9 @@ def _memory_limit(extra):
     try:
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     except (OSError, AttributeError):  # not Linux
+        yield
+        return
+    if try_gpu().device_type == "gpu":  # CUDA reserves more addresses than it ever uses
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
