@@ -161,7 +161,10 @@ def bug(repaired_block):
         expect(relus == number, f"{what} has {number} convolutions and {relus} ReLUs. Every convolution gets one.")
         expect(names == [name for name, _ in wanted], f"{what} does: {', '.join(names)}. That is the wrong order.")
         output = steps[-1][1]
-        expect(output == wanted[-1][1], f"The output of {what} has {output[1]} pixels a side, not {wanted[-1][1][1]}.")
+        expect(
+            output == wanted[-1][1],
+            f"For {side} × {side} pixels, {what} has {output[1]} pixels a side, not {wanted[-1][1][1]}.",
+        )
         expect_same_options(block, definitions(CHAPTER).vgg_block(number, channels), what)
         expect_same_network(block, definitions(CHAPTER).vgg_block(number, channels), shape, what)
 
