@@ -15,7 +15,7 @@ BIN := .venv/bin
 COMPILE = $(PYTHON) tools/bootstrap.py uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help env lab test notebooks lint data lock reference clean
+.PHONY: help env lab test notebooks lint data lock reference bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,9 @@ lock: ## Compile requirements/*.txt from pyproject.toml
 
 reference: env ## Compute the reference results of CHAPTER
 	$(BIN)/python benchmarks/reference.py $(CHAPTER)
+
+bench: env ## Measure d2lhelpers against d2lzh and write benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/run.py
 
 clean: ## Remove the environment, the project's uv and all caches
 	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis build *.egg-info
