@@ -75,12 +75,7 @@ class FrozenElsewhere(BothFrozen):
 @wrong("bn.freeze", "no longer normalises")
 class DoesNotNormalise(BothFrozen):
     def compute(self, X, gamma, beta, mean, var):
-        X.mean()  # looks busy
-        return X + 0 * spread_of(beta, X), mean + 1, var + 1
-
-
-def spread_of(values, X):
-    return BN.spread(values, X)
+        return X + 0 * BN.spread(beta, X), mean + 1, var + 1
 
 
 @wrong("bn.freeze", "moving averages are not those")
@@ -92,14 +87,13 @@ class OtherMomentum(BothFrozen):
 @wrong("bn.freeze", "gradient of the input is no longer")
 class StatisticsAreConstants(BothFrozen):
     def compute(self, X, gamma, beta, mean, var):
+        Y, *averages = super().compute(X, gamma, beta, mean, var)
+        if not autograd.is_training():
+            return Y, *averages
         with autograd.pause():
-            statistics = X.mean(axis=0, exclude=False) if X.ndim == 2 else X.mean(axis=(0, 2, 3))
-            centre = BN.spread(statistics, X)
-            scale = BN.spread(1 / nd.sqrt(BN.channel_mean(nd.square(X - centre)) + self.eps), X)
-        _, *averages = super().compute(X, gamma, beta, mean, var)
-        return (X - centre) * scale if autograd.is_training() else super().compute(X, gamma, beta, mean, var)[
-            0
-        ], *averages
+            centre = BN.channel_mean(X)
+            s = nd.sqrt(BN.channel_mean(nd.square(X - BN.spread(centre, X))) + self.eps)
+        return (X - BN.spread(centre, X)) / BN.spread(s, X), *averages
 
 
 wrong("bn.freeze", "without calling it", BothFrozen(3, 4))
