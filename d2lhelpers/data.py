@@ -139,12 +139,16 @@ class ImageBatches:
             self.epoch += 1
         for start in range(0, len(order), self.batch_size):
             index = order[start : start + self.batch_size]
-            X = mx.nd.array(self.images[index, None], ctx=self.ctx, dtype=np.uint8).astype(np.float32)
+            X = self._to_device(self.images[index, None]).astype(np.float32)
             if self.resize:
                 width, height = self.resize
                 # `align_corners=False` puts the samples where OpenCV, and so d2lzh's Resize, puts them.
                 X = mx.nd.contrib.BilinearResize2D(X, width=width, height=height, align_corners=False)
-            yield X * (1 / 255), mx.nd.array(self.labels[index], ctx=self.ctx, dtype=np.int32)
+            yield X * (1 / 255), self._to_device(self.labels[index])
+
+    def _to_device(self, array):
+        """Hand the array to MXNet as it is; `nd.array` would first wait for the steps that are still queued."""
+        return mx.nd.from_numpy(array, zero_copy=True).as_in_context(self.ctx)
 
 
 def load_data_fashion_mnist(batch_size, resize=None, root=None, *, train_size=None, test_size=None, seed=0, ctx=None):

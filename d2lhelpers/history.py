@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from IPython import get_ipython
 
 from .live import LiveCurves
+from .runtime import mx
 
-BATCHES_AHEAD = 2  # queued on the device: enough to keep it busy, few enough to stop soon
+SECONDS_AHEAD = 0.25  # of work that may be queued on the device: so long does the stop button take
+BATCHES_AHEAD = 2, 32  # whatever that time says: enough to keep the device busy, few enough to hold in memory
 POINTS_AN_EPOCH = 20  # of the live curves
 
 
@@ -37,13 +39,27 @@ class History:
 
 
 class Queue(deque):
-    """Results that the device has yet to compute; waits for an old one before the queue grows too long."""
+    """Results that the device has yet to compute; waits where too much work is queued.
+
+    It waits seldom and then for half of the queue: on two cores, each time that this thread wakes up between two
+    batches it takes a core from the step, and all threads of the operator that runs then wait for that one.
+    """
+
+    def __init__(self):
+        """Start the clock, and with the shortest queue."""
+        super().__init__()
+        self.limit, self.clock = BATCHES_AHEAD[0], time.perf_counter()
 
     def push(self, array):
         """Add the newest result."""
         self.append(array)
-        if len(self) > BATCHES_AHEAD:
-            self.popleft().wait_to_read()
+        if len(self) > self.limit:
+            done = [self.popleft() for _ in range(len(self) // 2 or 1)]
+            done[-1].wait_to_read()
+            now = time.perf_counter()
+            pace, self.clock = (now - self.clock) / len(done), now
+            least, most = BATCHES_AHEAD
+            self.limit = min(max(int(SECONDS_AHEAD / pace), least), most)
 
 
 class Progress:
@@ -53,7 +69,8 @@ class Progress:
         """Start the clock; with `verbose` also a display: curves in a notebook, lines of text elsewhere."""
         self.history, self.num_epochs = History(), num_epochs
         self.queue, self.pending = Queue(), []
-        self.window = self.epoch = (0, 0, 0)  # sums of loss, right answers, images; of the epoch: as far as fetched
+        self.window = []  # loss, right answers and images of the batches since the last point of the curves
+        self.epoch = (0, 0, 0)  # their sums over the epoch, as far as fetched
         self.images, self.start = 0, time.monotonic()
         self.epoch_start = self.start
         notebook = type(get_ipython()).__name__ == "ZMQInteractiveShell"
@@ -63,13 +80,14 @@ class Progress:
 
     def add_batch(self, done, loss, correct, count):
         """Take the sums of a batch; `done` counts epochs, this batch included."""
-        self.window = tuple(map(operator.add, self.window, (loss, correct, count)))
+        self.window.append((loss, correct, count))
         self.images += count
-        self.queue.push(self.window[0])
+        self.queue.push(loss)
         points = len(self.history.steps) + len(self.pending)
         if done == int(done) or done * POINTS_AN_EPOCH >= points + 1:
-            self.pending.append((done, *self.window))
-            self.window = (0, 0, 0)
+            losses, corrects, counts = zip(*self.window, strict=True)
+            self.pending.append((done, mx.nd.add_n(*losses), mx.nd.add_n(*corrects), sum(counts)))
+            self.window = []
         if self.curves and self.curves.due():
             self.fetch()
             elapsed = time.monotonic() - self.start
