@@ -7,6 +7,7 @@ import numpy as np
 from .data import load_data_fashion_mnist
 from .graph import can_trace
 from .history import Progress, Queue
+from .precision import check_dtype, to_bfloat16
 from .runtime import mx, set_seed, try_gpu
 
 autograd, gluon = mx.autograd, mx.gluon
@@ -20,8 +21,8 @@ class _Scorer:
     Compiled, network, loss and score are one graph on the network's own parameters; `net` itself stays as it is.
     """
 
-    def __init__(self, net, loss, hybridize):
-        self.net, self.loss, self.hybridize, self.score = net, loss, hybridize, None
+    def __init__(self, net, loss, hybridize, dtype):
+        self.net, self.loss, self.hybridize, self.dtype, self.score = net, loss, hybridize, dtype, None
 
     def __call__(self, X, y):
         if self.score is None:  # types and shapes are known from the first batch on
@@ -31,12 +32,17 @@ class _Scorer:
         return self.score(X, y)
 
     def _eager(self, X, y):
-        logits = self.net(X)
+        return self._judge(self.net(X), y)
+
+    def _judge(self, logits, y):
         return self.loss(logits, y).sum(), _count_right(logits, y)
 
     def _graph(self, X, y):
         data, label = mx.sym.var("input_batch", dtype=X.dtype), mx.sym.var("input_label", dtype=y.dtype)
-        outputs = mx.sym.Group(self._eager(data, label))
+        logits = self.net(data)
+        if self.dtype == "bfloat16":
+            logits = to_bfloat16(logits)
+        outputs = mx.sym.Group(self._judge(logits, label))
         graph = gluon.SymbolBlock(outputs, [data, label], params=self.net.collect_params())
         graph.hybridize(static_alloc=True, static_shape=True)
         return graph
@@ -96,7 +102,20 @@ def confusion_matrix(data_iter, net, ctx=None):
     return counts
 
 
-def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, *, batch_size=None, hybridize=True, verbose=True):
+def train(
+    train_iter,
+    test_iter,
+    net,
+    loss,
+    trainer,
+    ctx,
+    num_epochs,
+    *,
+    batch_size=None,
+    hybridize=True,
+    dtype="float32",
+    verbose=True,
+):
     """Train a classifier, test it after every epoch, and return what was measured.
 
     In a notebook the curves are drawn while they grow; elsewhere every epoch prints one line. The stop button (or
@@ -113,14 +132,20 @@ def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, *, batch_s
         batch_size (int, optional): what the summed gradient is divided by; by default the size of each batch.
         hybridize (bool): whether to compile a network that consists of hybrid blocks; `net` itself is not changed.
             With False its Python code runs at every step, and its hooks are called.
+        dtype (str): `bfloat16` computes the convolutions with 8 significant bits, on a CPU that has instructions for
+            it. The parameters, and `net` itself, stay in `float32`.
         verbose (bool): whether to show anything.
 
     Returns:
         History: losses, accuracies and times of each finished epoch.
 
+    Raises:
+        ValueError: this network or this device cannot compute in `dtype`.
+
     Source: `d2lzh.train`, with the same first seven arguments.
     """
-    progress, score, done = Progress(num_epochs, ctx, verbose), _Scorer(net, loss, hybridize), 0
+    check_dtype(dtype, net, ctx, hybridize)
+    progress, score, done = Progress(num_epochs, ctx, verbose), _Scorer(net, loss, hybridize, dtype), 0
     try:
         for epoch in range(num_epochs):
             for i, (X, y) in enumerate(_batches(train_iter, ctx), 1):
@@ -140,7 +165,7 @@ def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, *, batch_s
     return progress.history
 
 
-def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs, *, hybridize=True, verbose=True):
+def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs, **options):
     """Train a classifier with softmax cross-entropy loss.
 
     The summed gradient is divided by `batch_size` even for the last, smaller batch of an epoch, as d2lzh does: given
@@ -154,8 +179,7 @@ def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs, 
         trainer (mxnet.gluon.Trainer): updates the network's parameters.
         ctx (mxnet.Context): the device on which the parameters are.
         num_epochs (int): passes over the training images.
-        hybridize (bool): see `train`.
-        verbose (bool): see `train`.
+        **options: `hybridize`, `dtype` and `verbose`, see `train`.
 
     Returns:
         History: losses, accuracies and times of each finished epoch.
@@ -163,8 +187,7 @@ def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs, 
     Source: `d2lzh.train_ch5`, with the same seven arguments.
     """
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
-    options = {"batch_size": batch_size, "hybridize": hybridize, "verbose": verbose}
-    return train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, **options)
+    return train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, batch_size=batch_size, **options)
 
 
 def fit(
@@ -180,8 +203,7 @@ def fit(
     initializer=None,
     seed=0,
     ctx=None,
-    hybridize=True,
-    verbose=True,
+    **options,
 ):
     """Draw new weights for a classifier and train it on Fashion-MNIST with stochastic gradient descent.
 
@@ -199,8 +221,7 @@ def fit(
         initializer (mxnet.initializer.Initializer, optional): draws the weights, by default `Xavier()`.
         seed (int): decides all that is random.
         ctx (mxnet.Context, optional): the device, by default `try_gpu()`.
-        hybridize (bool): see `train`.
-        verbose (bool): see `train`.
+        **options: `hybridize`, `dtype` and `verbose`, see `train`.
 
     Returns:
         History: losses, accuracies and times of each finished epoch.
@@ -211,4 +232,4 @@ def fit(
     sizes = {"train_size": train_size, "test_size": test_size}
     batches = load_data_fashion_mnist(batch_size, resize, **sizes, seed=seed, ctx=ctx)
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr, "momentum": momentum})
-    return train_ch5(net, *batches, batch_size, trainer, ctx, num_epochs, hybridize=hybridize, verbose=verbose)
+    return train_ch5(net, *batches, batch_size, trainer, ctx, num_epochs, **options)

@@ -1,0 +1,69 @@
+"""Compute convolutions in bfloat16, on processors that have instructions for it."""
+
+import json
+from pathlib import Path
+
+from .graph import can_trace
+from .runtime import mx
+
+INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
+
+
+def processor_flags():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # no Linux: the Intel Macs that MXNet runs on have none of these instructions
+        return set()
+    return set(next((line for line in lines if line.startswith("flags")), "").split())
+
+
+def check_dtype(dtype, net, ctx, hybridize):
+    """Raise ValueError, in a sentence, where training cannot compute in `dtype`.
+
+    Args:
+        dtype (str): `float32` or `bfloat16`.
+        net (mxnet.gluon.Block): the network to train.
+        ctx (mxnet.Context): where it is.
+        hybridize (bool): whether it may be compiled.
+    """
+    if dtype == "float32":
+        return
+    if dtype != "bfloat16":
+        raise ValueError(f"dtype is {dtype!r}; it must be 'float32' or 'bfloat16'.")
+    reason = None
+    if ctx.device_type != "cpu":
+        reason = f"is for processors, and the network is on {ctx}"
+    elif not INSTRUCTIONS & processor_flags():
+        reason = f"needs a processor with {' or '.join(sorted(INSTRUCTIONS))}; this one would be slower with it"
+    elif not (hybridize and can_trace(net)):
+        reason = "needs a network that can be compiled: of hybrid blocks only, and without hybridize=False"
+    if reason:
+        raise ValueError(f"dtype='bfloat16' {reason}. Use dtype='float32'.")
+
+
+def to_bfloat16(outputs):
+    """Return the same graph with its convolutions in bfloat16; parameters, input and output stay in float32.
+
+    What is between two convolutions works on bfloat16 too. Dense layers and the convolutions of the input itself stay
+    in float32: measured, they were slower in bfloat16.
+
+    Args:
+        outputs (Symbol): the network's output.
+
+    Returns:
+        Symbol: the new graph. `amp.init`, which MXNet has for this, changes every network of the process, for good.
+    """
+    from mxnet.contrib.amp import amp  # here, as few need it
+
+    nodes = json.loads(outputs.tojson())["nodes"]
+    of_input = [
+        node["name"] for node in nodes if node["op"] == "Convolution" and nodes[node["inputs"][0][0]]["op"] == "null"
+    ]
+    graph = amp.convert_symbol(
+        outputs,
+        target_dtype="bfloat16",
+        target_dtype_ops=["Convolution"],
+        fp32_ops=[*amp.list_fp32_ops(amp.bfloat16), "FullyConnected"],
+        excluded_sym_names=of_input,
+    )
+    return mx.sym.amp_cast(graph, dtype="float32")
