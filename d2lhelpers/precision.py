@@ -10,6 +10,7 @@ INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
 
 
 def processor_flags():
+    """Return the names of the processor's features, as the kernel lists them."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # no Linux: the Intel Macs that MXNet runs on have none of these instructions
@@ -41,7 +42,7 @@ def check_dtype(dtype, net, ctx, hybridize):
         raise ValueError(f"dtype='bfloat16' {reason}. Use dtype='float32'.")
 
 
-def to_bfloat16(outputs):
+def to_bfloat16(outputs, data):
     """Return the same graph with its convolutions in bfloat16; parameters, input and output stay in float32.
 
     What is between two convolutions works on bfloat16 too. Dense layers and the convolutions of the input itself stay
@@ -49,6 +50,7 @@ def to_bfloat16(outputs):
 
     Args:
         outputs (Symbol): the network's output.
+        data (Symbol): its input.
 
     Returns:
         Symbol: the new graph. `amp.init`, which MXNet has for this, changes every network of the process, for good.
@@ -56,14 +58,13 @@ def to_bfloat16(outputs):
     from mxnet.contrib.amp import amp  # here, as few need it
 
     nodes = json.loads(outputs.tojson())["nodes"]
-    of_input = [
-        node["name"] for node in nodes if node["op"] == "Convolution" and nodes[node["inputs"][0][0]]["op"] == "null"
-    ]
+    feeds = {node["name"]: nodes[node["inputs"][0][0]]["name"] for node in nodes if node["op"] == "Convolution"}
     graph = amp.convert_symbol(
         outputs,
         target_dtype="bfloat16",
         target_dtype_ops=["Convolution"],
         fp32_ops=[*amp.list_fp32_ops(amp.bfloat16), "FullyConnected"],
-        excluded_sym_names=of_input,
+        excluded_sym_names=[name for name, feed in feeds.items() if feed == data.name],
+        data_names=[data.name],
     )
     return mx.sym.amp_cast(graph, dtype="float32")

@@ -41,7 +41,7 @@ class _Scorer:
         data, label = mx.sym.var("input_batch", dtype=X.dtype), mx.sym.var("input_label", dtype=y.dtype)
         logits = self.net(data)
         if self.dtype == "bfloat16":
-            logits = to_bfloat16(logits)
+            logits = to_bfloat16(logits, data)
         outputs = mx.sym.Group(self._judge(logits, label))
         graph = gluon.SymbolBlock(outputs, [data, label], params=self.net.collect_params())
         graph.hybridize(static_alloc=True, static_shape=True)

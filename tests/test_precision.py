@@ -16,7 +16,7 @@ able = pytest.mark.skipif(
 def network():
     net = nn.Sequential()
     net.add(nn.Conv2D(16, 5, activation="relu"), nn.BatchNorm(), nn.MaxPool2D(2))
-    net.add(nn.Conv2D(32, 3, activation="relu"), nn.MaxPool2D(2), nn.Dense(10))
+    net.add(nn.Conv2D(32, 3, activation="relu"), nn.MaxPool2D(2), nn.Dropout(0.1), nn.Dense(10))
     return net
 
 
