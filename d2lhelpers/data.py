@@ -125,7 +125,7 @@ class ImageBatches:
         self.images, self.labels, self.batch_size = images, labels, int(batch_size)
         self.resize = (resize, resize) if isinstance(resize, (int, np.integer)) else resize
         self.shuffle, self.seed, self.epoch = shuffle, seed, 0
-        self.ctx = ctx or try_gpu()
+        self.ctx, self.matrices = ctx or try_gpu(), {}
 
     def __len__(self):
         """Return the number of batches in an epoch."""
@@ -139,12 +139,31 @@ class ImageBatches:
             self.epoch += 1
         for start in range(0, len(order), self.batch_size):
             index = order[start : start + self.batch_size]
-            X = self._to_device(self.images[index, None]).astype(np.float32)
-            if self.resize:
-                width, height = self.resize
-                # `align_corners=False` puts the samples where OpenCV, and so d2lzh's Resize, puts them.
-                X = mx.nd.contrib.BilinearResize2D(X, width=width, height=height, align_corners=False)
-            yield X * (1 / 255), self._to_device(self.labels[index])
+            yield self._pixels(self.images[index]), self._to_device(self.labels[index])
+
+    def _pixels(self, images):
+        """Return uint8 images of shape (batch, height, width) as the network wants them."""
+        if not self.resize:
+            return self._to_device(images[:, None]).astype(np.float32) * (1 / 255)
+        # As products of matrices, first of the columns and then of the rows: several times faster on a CPU than
+        # `BilinearResize2D`.
+        batch, height, width = images.shape
+        columns = self._to_device(np.ascontiguousarray(images.transpose(0, 2, 1))).astype(np.float32)
+        columns = mx.nd.dot(columns.reshape((-1, height)), self._resampling(height, self.resize[1]))
+        rows = columns.reshape((batch, width, -1)).transpose((0, 2, 1)).reshape((-1, width))
+        rows = mx.nd.dot(rows, self._resampling(width, self.resize[0]) * (1 / 255))
+        return rows.reshape((batch, 1, self.resize[1], self.resize[0]))
+
+    def _resampling(self, old, new):
+        """Return the matrix of shape (old, new) that turns `old` pixels in a row into `new` ones, bilinearly.
+
+        The samples are where OpenCV, and so d2lzh's Resize, puts them.
+        """
+        if (old, new) not in self.matrices:
+            places = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+            weights = np.maximum(0, 1 - abs(np.arange(old)[:, None] - places))
+            self.matrices[old, new] = self._to_device(weights.astype(np.float32))
+        return self.matrices[old, new]
 
     def _to_device(self, array):
         """Hand the array to MXNet as it is; `nd.array` would first wait for the steps that are still queued."""
