@@ -57,7 +57,8 @@ lock: ## Compile requirements/*.txt from pyproject.toml
 reference: env ## Compute the reference results of CHAPTER
 	$(BIN)/python benchmarks/reference.py $(CHAPTER)
 
-bench: env ## Measure d2lhelpers against d2lzh and write benchmarks/RESULTS.md
+bench: env ## Measure d2lhelpers against d2lzh and PyTorch and write benchmarks/RESULTS.md
+	$(PYTHON) tools/bootstrap.py bench
 	$(BIN)/python benchmarks/run.py
 
 clean: ## Remove the environment, the project's uv and all caches

@@ -19,6 +19,7 @@ if sys.argv[1] == "d2lzh":
 
 import d2lhelpers as d2l
 import numpy as np
+from d2lhelpers.precision import INSTRUCTIONS, processor_flags
 from memory import peak_mb, reset_peak
 from mxnet import gluon, init, nd, sym
 from mxnet.gluon.data.vision import transforms
@@ -88,6 +89,19 @@ def train(name, side, batch, train_size, test_size, lr, seed, **options):
     }
 
 
+def epoch(name, side, batch, train_size, test_size, lr):
+    """Train for four epochs; return the median seconds of all but the first, in which the graph is compiled."""
+    net, data = start(name, side, 0), batches(side, batch, train_size, test_size, 0)
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr})
+    history = d2l.train_ch5(net, *data, batch, trainer, d2l.try_gpu(), 4, verbose=False)
+    return {"seconds": float(np.median(history.seconds[1:]))}
+
+
+def has_bfloat16():
+    """Return whether this processor has instructions for it."""
+    return {"answer": bool(INSTRUCTIONS & processor_flags())}
+
+
 def load(side, images):
     """Go through the training images once without a network; return images a second."""
     train_iter, _ = batches(side, 64, images, 64, seed=0)
@@ -132,7 +146,7 @@ def summary():
     return {"seconds": time.perf_counter() - begin}
 
 
-TASKS = {task.__name__: task for task in (train, load, export, matrix_rate, summary)}
+TASKS = {task.__name__: task for task in (train, epoch, has_bfloat16, load, export, matrix_rate, summary)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

@@ -2,11 +2,13 @@
 
 python3 tools/bootstrap.py check              stop with one sentence where MXNet cannot run
 python3 tools/bootstrap.py env [cpu|cu112]    the same, then build .venv unless it is up to date
+python3 tools/bootstrap.py bench              add PyTorch for the CPU to .venv, unless it is there
 python3 tools/bootstrap.py uv ARGUMENT...     run uv, fetched into .tools where PATH has none
 """
 
 import hashlib
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -126,11 +128,26 @@ def env(extra=""):
     STAMP.write_text(fingerprint(extra))
 
 
+def bench():
+    """Adds the extra `bench`, PyTorch for the CPU, to .venv."""
+    python = str(VENV / "bin" / "python")
+    if works(python, "-c", "import torch"):
+        return
+    need = re.search(r'^bench = \["(.+)"\]$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[1]
+    constraints = [argument for name in ("cpu", "dev") for argument in ("--constraints", f"requirements/{name}.txt")]
+    add = (find_uv(), "pip", "install", "--python", python, "--torch-backend", "cpu", *constraints, need)
+    if not works(*add):  # uv takes PyTorch's CPU builds from PyTorch's own index; pip knows the user's indexes
+        run(
+            *(sys.executable, "-m", "pip", "--python", python, "install", need),
+            otherwise="PyTorch could not be installed (see above): install its build for the CPU in .venv by hand.",
+        )
+
+
 def main(command, *arguments):
-    """Runs one of the three commands."""
+    """Runs one of the four commands."""
     if command == "uv":
         sys.exit(subprocess.run([find_uv(), *arguments], cwd=ROOT).returncode)
-    {"check": check, "env": env}[command](*arguments)
+    {"bench": bench, "check": check, "env": env}[command](*arguments)
 
 
 if __name__ == "__main__":
