@@ -4,6 +4,8 @@
 #   BROWSER=none     JupyterLab opens no browser
 #   NOTEBOOKS=...    the folder that JupyterLab opens
 #   CHAPTER=...      the chapter that `make reference` computes
+#   WORKERS=2        how many processes `make scale` trains with
+#   CHECKPOINT=...   the folder where `make scale` keeps its training
 #   UPGRADE=1        `make lock` takes the newest versions
 #   PYTHON=python3   the Python that builds the environment
 
@@ -11,11 +13,12 @@ PYTHON ?= python3
 EXTRA ?=
 NOTEBOOKS ?= notebooks
 CHAPTER ?= batch_norm
+WORKERS ?= 2
 BIN := .venv/bin
 COMPILE = $(PYTHON) tools/bootstrap.py uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help env lab test notebooks lint data lock reference bench clean
+.PHONY: help env lab test notebooks lint data lock reference bench scale clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +63,9 @@ reference: env ## Compute the reference results of CHAPTER
 bench: env ## Measure d2lhelpers against d2lzh and PyTorch and write benchmarks/RESULTS.md
 	$(PYTHON) tools/bootstrap.py bench
 	$(BIN)/python benchmarks/run.py
+
+scale: env ## Train LeNet in WORKERS processes of this machine
+	$(BIN)/python benchmarks/scale.py --workers=$(WORKERS) --checkpoint="$(CHECKPOINT)"
 
 clean: ## Remove the environment, the project's uv and all caches
 	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis build *.egg-info

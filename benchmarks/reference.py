@@ -44,32 +44,19 @@ def write(path, value):
 
 
 def train(run, seed, kept):
-    """Train epoch by epoch, going on after the last one in the folder `kept`; return what was measured, or None.
-
-    Plain SGD has no state but the weights; dropout and the order of the images follow from seed and epoch.
-    """
-    ctx, progress = d2l.try_gpu(), kept / "history.json"
+    """Train, going on after the last epoch in the folder `kept`; return what was measured, or None when stopped."""
     d2l.set_seed(seed)
-    net = run.make_net()
+    net, ctx = run.make_net(), d2l.try_gpu()
     net.initialize(init.Xavier(), ctx=ctx)
     run.prepare(net)
     train_iter, test_iter = d2l.load_data_fashion_mnist(run.batch_size, run.resize, seed=seed)
-    result = {measure: [] for measure in MEASURED}
-    if progress.exists():
-        result = json.loads(progress.read_text())
-        train_iter.epoch = len(result["loss"])
-        net.load_parameters(str(kept / f"{train_iter.epoch}.params"), ctx=ctx)
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": run.lr})
-    while train_iter.epoch < run.num_epochs:
-        d2l.set_seed(seed + train_iter.epoch)  # for dropout
-        history = d2l.train_ch5(net, train_iter, test_iter, run.batch_size, trainer, ctx, 1)
-        if history.stopped:
-            return None
-        for measure in MEASURED:
-            result[measure] += getattr(history, measure)
-        kept.mkdir(parents=True, exist_ok=True)
-        net.save_parameters(str(kept / f"{train_iter.epoch}.params"))
-        write(progress, result)
+    history = d2l.train_ch5(
+        net, train_iter, test_iter, run.batch_size, trainer, ctx, run.num_epochs, checkpoint=kept, seed=seed
+    )
+    if history.stopped:
+        return None
+    result = {measure: getattr(history, measure) for measure in MEASURED}
     return result | run.finish(net, train_iter, test_iter)
 
 

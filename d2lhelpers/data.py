@@ -1,5 +1,6 @@
 """Fashion-MNIST, or its stand-in, in memory, and batches made of it."""
 
+import copy
 import functools
 import math
 import os
@@ -11,6 +12,7 @@ import numpy as np
 from . import standin
 from .download import FILES, cache_folder, download, read_file
 from .runtime import mx, try_gpu
+from .validation import check_device, check_images, check_whole_number
 
 
 class FashionMNIST(NamedTuple):
@@ -114,22 +116,42 @@ class ImageBatches:
             ctx (mxnet.Context, optional): where the batches are made, by default `try_gpu()`.
 
         Raises:
-            ValueError: a size is not a positive whole number, or there are no images.
+            ValueError: an argument is not as described.
         """
-        for name, size in (("batch_size", batch_size), ("resize", resize or 1)):
-            for number in size if name == "resize" and isinstance(size, tuple) else (size,):
-                if not isinstance(number, (int, np.integer)) or isinstance(number, bool) or number < 1:
-                    raise ValueError(f"{name} is {size!r}; it must be a whole number of at least 1.")
-        if not len(images):
-            raise ValueError("there are no images; at least one is needed.")
-        self.images, self.labels, self.batch_size = images, labels, int(batch_size)
+        check_whole_number("batch_size", batch_size)
+        for side in resize if isinstance(resize, tuple) and len(resize) == 2 else (resize or 1,):
+            check_whole_number("resize", side)
+        check_whole_number("seed", seed, least=0)
+        check_device("ctx", ctx)
+        check_images(images, labels)
+        self.images, self.labels, self.batch_size = images, labels.astype(np.int32, copy=False), int(batch_size)
         self.resize = (resize, resize) if isinstance(resize, (int, np.integer)) else resize
         self.shuffle, self.seed, self.epoch = shuffle, seed, 0
+        self.rank, self.workers = 0, 1
         self.ctx, self.matrices = ctx or try_gpu(), {}
+
+    def share(self, rank, workers):
+        """Return the batches of one of several processes that train together, each on its part of every batch.
+
+        A batch is then `workers` times `batch_size` images in all. So that all processes have the same number of
+        images, up to `workers` - 1 of the shuffled ones are left out in each epoch.
+
+        Args:
+            rank (int): number of this process, from 0.
+            workers (int): how many processes there are.
+
+        Returns:
+            ImageBatches: the same images, in the same order.
+        """
+        check_whole_number("workers", workers)
+        check_whole_number("rank", rank, 0, workers - 1)
+        shared = copy.copy(self)
+        shared.rank, shared.workers = rank, workers
+        return shared
 
     def __len__(self):
         """Return the number of batches in an epoch."""
-        return math.ceil(len(self.images) / self.batch_size)
+        return math.ceil(len(self.images) // self.workers / self.batch_size)
 
     def __iter__(self):
         """Yield `X`, float32 of shape (batch, 1, height, width) from 0 to 1, and `y`, int32 of shape (batch,)."""
@@ -137,8 +159,12 @@ class ImageBatches:
         if self.shuffle:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
             self.epoch += 1
-        for start in range(0, len(order), self.batch_size):
-            index = order[start : start + self.batch_size]
+            order = order[: len(order) // self.workers * self.workers]
+        joint = self.batch_size * self.workers
+        for start in range(0, len(order), joint):
+            index = np.array_split(order[start : start + joint], self.workers)[self.rank]
+            if not len(index):
+                return  # the test images' last batch has fewer than there are processes
             yield self._pixels(self.images[index]), self._to_device(self.labels[index])
 
     def _pixels(self, images):
@@ -191,14 +217,17 @@ def load_data_fashion_mnist(batch_size, resize=None, root=None, *, train_size=No
 
     Source: `d2lzh.load_data_fashion_mnist`, with the same first three arguments.
     """
+    check_whole_number("batch_size", batch_size)
     data = load_arrays(root)
     iterators = []
     for name, images, labels, size in (
         ("train_size", data.train_images, data.train_labels, train_size),
         ("test_size", data.test_images, data.test_labels, test_size),
     ):
-        if size is not None and not 1 <= size <= len(images):
-            raise ValueError(f"{name} is {size!r}; it must be from 1 to {len(images)}, or None for all.")
+        if size is not None:
+            check_whole_number(name, size, most=len(images))
+            if name == "train_size" and batch_size > size:
+                raise ValueError(f"batch_size is {batch_size}, more than the {size} images of train_size.")
         shuffle = name == "train_size"
         iterators.append(
             ImageBatches(images[:size], labels[:size], batch_size, resize=resize, shuffle=shuffle, seed=seed, ctx=ctx)

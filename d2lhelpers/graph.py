@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from .runtime import mx
+from .validation import reason_of
 
 nn = mx.gluon.nn
 SEQUENTIALS = (nn.Sequential, nn.HybridSequential)
@@ -78,8 +79,7 @@ def infer_shapes(outputs, input_shape):
         with contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
             arguments, output_shapes, auxiliary = group.infer_shape(data=input_shape)
     except mx.base.MXNetError as error:
-        reason = str(error).strip().splitlines()[0].rpartition("Check failed: ")[2]
-        raise ValueError(f"input_shape is {input_shape}, which this network cannot take: {reason}") from error
+        raise ValueError(f"input_shape is {input_shape}, which this network cannot take: {reason_of(error)}") from error
     parameters = dict(zip(group.list_arguments(), arguments, strict=True))
     parameters.update(zip(group.list_auxiliary_states(), auxiliary, strict=True))
     return output_shapes, parameters

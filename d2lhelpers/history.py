@@ -38,6 +38,11 @@ class History:
     stopped: str = ""
 
 
+def number(value):
+    """Return a number as one of Python, and bring it from the device if it is there."""
+    return float(value.asscalar()) if isinstance(value, mx.nd.NDArray) else value
+
+
 class Queue(deque):
     """Results that the device has yet to compute; waits where too much work is queued.
 
@@ -65,39 +70,47 @@ class Queue(deque):
 class Progress:
     """What one call of `train` has measured: partly in the history, partly still on the device; and its display."""
 
-    def __init__(self, num_epochs, ctx, verbose):
+    def __init__(self, num_epochs, ctx, verbose, team):
         """Start the clock; with `verbose` also a display: curves in a notebook, lines of text elsewhere."""
+        self.team = team
         self.history, self.num_epochs = History(), num_epochs
         self.queue, self.pending = Queue(), []
         self.window = []  # loss, right answers and images of the batches since the last point of the curves
         self.epoch = (0, 0, 0)  # their sums over the epoch, as far as fetched
-        self.images, self.start = 0, time.monotonic()
+        self.images, self.first, self.start = 0, 0, time.monotonic()
         self.epoch_start = self.start
         notebook = type(get_ipython()).__name__ == "ZMQInteractiveShell"
         self.curves = LiveCurves(num_epochs) if verbose and notebook else None
         self.print = print if verbose and not notebook else lambda _: None
         self.print(f"training on {ctx}")
 
+    def go_on(self, history):
+        """Take what an earlier call has measured, if there was one."""
+        if history:
+            self.history, self.first = history, len(history.loss)
+            self.print(f"going on after epoch {self.first}")
+
     def add_batch(self, done, loss, correct, count):
         """Take the sums of a batch; `done` counts epochs, this batch included."""
         self.window.append((loss, correct, count))
-        self.images += count
+        self.images += count * self.team.size
         self.queue.push(loss)
         points = len(self.history.steps) + len(self.pending)
         if done == int(done) or done * POINTS_AN_EPOCH >= points + 1:
             losses, corrects, counts = zip(*self.window, strict=True)
-            self.pending.append((done, mx.nd.add_n(*losses), mx.nd.add_n(*corrects), sum(counts)))
+            sums = self.team.sum(mx.nd.add_n(*losses), mx.nd.add_n(*corrects), sum(counts))
+            self.pending.append((done, *sums))
             self.window = []
         if self.curves and self.curves.due():
             self.fetch()
             elapsed = time.monotonic() - self.start
-            left = elapsed * (self.num_epochs / done - 1)
+            left = elapsed * (self.num_epochs - done) / (done - self.first)
             self.draw(done, f"epoch {math.ceil(done)} of {self.num_epochs} · {self.speed()} · {left:.0f} s left")
 
     def fetch(self):
         """Bring what is pending from the device into the history; FloatingPointError when the loss is not finite."""
-        for done, loss, correct, count in self.pending:
-            loss, correct = float(loss.asscalar()), float(correct.asscalar())
+        for done, *sums in self.pending:
+            loss, correct, count = map(number, sums)
             self.history.steps.append((done, loss / count, correct / count))
             self.epoch = tuple(map(operator.add, self.epoch, (loss, correct, count)))
         self.pending.clear()

@@ -24,7 +24,7 @@ def check_dtype(dtype, net, ctx, hybridize):
     Args:
         dtype (str): `float32` or `bfloat16`.
         net (mxnet.gluon.Block): the network to train.
-        ctx (mxnet.Context): where it is.
+        ctx (list[mxnet.Context]): where it is.
         hybridize (bool): whether it may be compiled.
     """
     if dtype == "float32":
@@ -32,8 +32,8 @@ def check_dtype(dtype, net, ctx, hybridize):
     if dtype != "bfloat16":
         raise ValueError(f"dtype is {dtype!r}; it must be 'float32' or 'bfloat16'.")
     reason = None
-    if ctx.device_type != "cpu":
-        reason = f"is for processors, and the network is on {ctx}"
+    if any(device.device_type != "cpu" for device in ctx):
+        reason = f"is for processors, and the network is on {ctx[0]}"
     elif not INSTRUCTIONS & processor_flags():
         reason = f"needs a processor with {' or '.join(sorted(INSTRUCTIONS))}; this one would be slower with it"
     elif not (hybridize and can_trace(net)):

@@ -141,7 +141,13 @@ def set_seed(seed):
 
     Args:
         seed (int): any whole number from 0 to 2³² − 1.
+
+    Raises:
+        ValueError: it is anything else.
     """
+    from .validation import check_whole_number  # here, as it needs this module
+
+    check_whole_number("seed", seed, 0, 2**32 - 1)
     mx.random.seed(seed)
     np.random.seed(seed)
     random.seed(seed)

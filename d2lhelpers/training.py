@@ -1,14 +1,29 @@
 """Train and evaluate classifiers: the loops of d2lzh, with less waiting for the device and a live picture."""
 
-import time
+import contextlib
+from pathlib import Path
 
 import numpy as np
 
-from .data import load_data_fashion_mnist
+from .checkpoint import Checkpoint, seed_epoch
+from .data import ImageBatches, load_data_fashion_mnist
 from .graph import can_trace
-from .history import Progress, Queue
+from .history import Progress, Queue, number
 from .precision import check_dtype, to_bfloat16
 from .runtime import mx, set_seed, try_gpu
+from .team import ALONE, Team
+from .validation import (
+    check_batch,
+    check_batches,
+    check_is_network,
+    check_labels,
+    check_logits,
+    check_network,
+    check_number,
+    check_training,
+    check_values,
+    check_whole_number,
+)
 
 autograd, gluon = mx.autograd, mx.gluon
 
@@ -25,9 +40,7 @@ class _Scorer:
         self.net, self.loss, self.hybridize, self.dtype, self.score = net, loss, hybridize, dtype, None
 
     def __call__(self, X, y):
-        if self.score is None:  # types and shapes are known from the first batch on
-            with autograd.pause():
-                self.net(X[:1])  # settles the shapes that parameters take from their first input
+        if self.score is None:  # types are known from the first batch on
             self.score = self._graph(X, y) if self.hybridize and can_trace(self.net) else self._eager
         return self.score(X, y)
 
@@ -52,18 +65,50 @@ def _count_right(logits, y):
     return (logits.argmax(axis=1) == y.astype("float32")).sum()
 
 
-def _batches(data_iter, ctx):
-    for X, y in data_iter:
-        yield X.as_in_context(ctx or X.context), y.as_in_context(ctx or X.context)
+def _devices(ctx):
+    return list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
 
 
-def _accuracy(data_iter, correct, ctx):
+def _batches(name, data_iter, net, ctx):
+    """Yield each batch as a list of its parts (X, y), one for each device; ValueError at a batch that is wrong."""
+    classes, devices = None, _devices(ctx)
+    for batch in data_iter:
+        X, y = check_batch(name, batch)
+        if len(X) < len(devices):
+            raise ValueError(
+                f"{name} gave a batch of {len(X)}, which cannot be split among {len(devices)} devices: choose a "
+                "batch_size that leaves no such rest, or fewer devices."
+            )
+        parts = [gluon.utils.split_data(array, len(devices), even_split=False) for array in (X, y)]
+        parts = [
+            [a.as_in_context(device or a.context) for a in part] for *part, device in zip(*parts, devices, strict=True)
+        ]
+        if classes is None:
+            classes = check_logits(net, parts[0][0])  # also settles the shapes that parameters take from their input
+            if isinstance(data_iter, ImageBatches):
+                check_labels(name, data_iter.labels, classes)
+        if not isinstance(data_iter, ImageBatches):  # whose pixels are finite, and whose labels have been checked
+            check_values(name, X, y, classes)
+        yield parts
+    if classes is None:
+        raise ValueError(f"{name} has no batches: at least one is needed.")
+
+
+def _total(arrays):
+    """Return the sum of numbers that lie on several devices, on the first of them."""
+    first, *rest = arrays
+    return mx.nd.add_n(first, *(array.as_in_context(first.context) for array in rest)) if rest else first
+
+
+def _accuracy(name, data_iter, net, correct, ctx, team=ALONE):
     """Return the share of right answers, where `correct` counts them in a batch (X, y)."""
     total, images, queue = 0, 0, Queue()
-    for X, y in _batches(data_iter, ctx):
-        total, images = total + correct(X, y), images + len(y)
+    for parts in _batches(name, data_iter, net, ctx):
+        total = total + _total([correct(X, y) for X, y in parts])
+        images += sum(len(y) for _, y in parts)
         queue.push(total)
-    return float(total.asscalar()) / images
+    total, images = map(number, team.sum(total, images))
+    return total / images
 
 
 def evaluate_accuracy(data_iter, net, ctx=None):
@@ -72,14 +117,19 @@ def evaluate_accuracy(data_iter, net, ctx=None):
     Args:
         data_iter (Iterable[tuple[NDArray, NDArray]]): batches of images, and of labels of shape (batch,).
         net (mxnet.gluon.Block): an initialised network that returns logits of shape (batch, classes).
-        ctx (mxnet.Context, optional): where the network's parameters are; by default where each batch already is.
+        ctx (mxnet.Context | list[mxnet.Context], optional): where the network's parameters are; a batch is split among
+            several devices. By default where each batch already is.
 
     Returns:
         float: accuracy from 0 to 1.
 
+    Raises:
+        ValueError: an argument or a batch is not as described.
+
     Source: `d2lzh.evaluate_accuracy`, which waits for the device at every batch.
     """
-    return _accuracy(data_iter, lambda X, y: _count_right(net(X), y), ctx)
+    check_network(net, _devices(ctx))
+    return _accuracy("data_iter", data_iter, net, lambda X, y: _count_right(net(X), y), ctx)
 
 
 def confusion_matrix(data_iter, net, ctx=None):
@@ -92,13 +142,18 @@ def confusion_matrix(data_iter, net, ctx=None):
 
     Returns:
         numpy.ndarray: int counts of shape (true class, predicted class).
+
+    Raises:
+        ValueError: an argument or a batch is not as described.
     """
+    check_network(net, _devices(ctx))
     counts = 0
-    for X, y in _batches(data_iter, ctx):
-        logits = net(X).asnumpy()
-        classes = np.arange(logits.shape[1])
-        guesses = logits.argmax(axis=1)[:, None] == classes
-        counts += (y.asnumpy()[:, None] == classes).astype(int).T @ guesses.astype(int)
+    for parts in _batches("data_iter", data_iter, net, ctx):
+        for X, y in parts:
+            logits = net(X).asnumpy()
+            classes = np.arange(logits.shape[1])
+            guesses = logits.argmax(axis=1)[:, None] == classes
+            counts += (y.asnumpy()[:, None] == classes).astype(int).T @ guesses.astype(int)
     return counts
 
 
@@ -114,6 +169,9 @@ def train(
     batch_size=None,
     hybridize=True,
     dtype="float32",
+    checkpoint=None,
+    seed=0,
+    kvstore=None,
     verbose=True,
 ):
     """Train a classifier, test it after every epoch, and return what was measured.
@@ -127,41 +185,72 @@ def train(
         net (mxnet.gluon.Block): an initialised network that returns logits of shape (batch, classes).
         loss (callable): (logits, labels) → loss of each image.
         trainer (mxnet.gluon.Trainer): updates the network's parameters.
-        ctx (mxnet.Context): the device on which the parameters are.
+        ctx (mxnet.Context | list[mxnet.Context]): where the parameters are; a batch is split among several devices.
         num_epochs (int): passes over the training images.
         batch_size (int, optional): what the summed gradient is divided by; by default the size of each batch.
         hybridize (bool): whether to compile a network that consists of hybrid blocks; `net` itself is not changed.
             With False its Python code runs at every step, and its hooks are called.
         dtype (str): `bfloat16` computes the convolutions with 8 significant bits, on a CPU that has instructions for
             it. The parameters, and `net` itself, stay in `float32`.
+        checkpoint (str | pathlib.Path, optional): a folder. After each epoch the training is kept there; the same call
+            goes on after the last of them, and ends as if it had never been stopped.
+        seed (int): with `checkpoint`, decides what is random in each epoch, such as dropout.
+        kvstore (str, optional): `dist_sync` trains in several processes, which meet by MXNet's parameter server. Each
+            works on its share of every batch; `batch_size` is that of one of them. The history is of all.
         verbose (bool): whether to show anything.
 
     Returns:
         History: losses, accuracies and times of each finished epoch.
 
     Raises:
-        ValueError: this network or this device cannot compute in `dtype`.
+        ValueError: an argument or a batch is not as described, this network or this device cannot compute in `dtype`,
+            or the checkpoint cannot be used.
 
     Source: `d2lzh.train`, with the same first seven arguments.
     """
-    check_dtype(dtype, net, ctx, hybridize)
-    progress, score, done = Progress(num_epochs, ctx, verbose), _Scorer(net, loss, hybridize, dtype), 0
-    try:
-        for epoch in range(num_epochs):
-            for i, (X, y) in enumerate(_batches(train_iter, ctx), 1):
-                with autograd.record():
-                    batch_loss, correct = score(X, y)
-                batch_loss.backward()
-                trainer.step(batch_size or len(y))
-                done = epoch + i / len(train_iter)
-                progress.add_batch(done, batch_loss, correct, len(y))
-            progress.end_epoch(_accuracy(test_iter, lambda X, y: score(X, y)[1], ctx))
-        epochs = "1 epoch" if num_epochs == 1 else f"{num_epochs} epochs"
-        progress.draw(done, f"{epochs} in {time.monotonic() - progress.start:.0f} s · {progress.speed()}")
-    except KeyboardInterrupt:
-        progress.stop(done, f"Stopped by hand after {done:.1f} of {num_epochs} epochs; the network keeps its weights.")
-    except FloatingPointError:
-        progress.stop(done, NOT_FINITE)
+    check_training(net, loss, trainer, _devices(ctx), num_epochs, batch_size)
+    check_batches("train_iter", train_iter)
+    check_dtype(dtype, net, _devices(ctx), hybridize)
+    with contextlib.ExitStack() as stack:
+        team = stack.enter_context(Team(kvstore, _devices(ctx)) if kvstore else ALONE)
+        train_iter, test_iter = team.share(train_iter), team.share(test_iter)
+        progress = Progress(num_epochs, ctx, verbose and team.rank == 0, team)
+        keeper, score, done = None, _Scorer(net, loss, hybridize, dtype), 0
+        if checkpoint:
+            run = {"batches an epoch": len(train_iter), "batch size": batch_size, "seed": seed, "dtype": dtype}
+            folder = Path(checkpoint, f"worker-{team.rank}") if kvstore else checkpoint
+            keeper = stack.enter_context(Checkpoint(folder, net, trainer, **run, workers=team.size))
+            progress.go_on(keeper.restore(ctx, team.smallest(keeper.newest())))
+            done = len(progress.history.loss)
+        try:
+            for epoch in range(len(progress.history.loss), num_epochs):
+                if keeper:
+                    seed_epoch(seed, epoch)
+                    train_iter.epoch = epoch
+                for i, parts in enumerate(_batches("train_iter", train_iter, net, ctx), 1):
+                    team.tick()
+                    team.join(net)
+                    with autograd.record():
+                        results = [score(X, y) for X, y in parts]
+                    losses, corrects = zip(*results, strict=True)
+                    autograd.backward(list(losses))
+                    team.add_gradients()
+                    count = sum(len(y) for _, y in parts)
+                    trainer.step(team.size * (batch_size or count))
+                    done = epoch + i / len(train_iter)
+                    progress.add_batch(done, _total(losses), _total(corrects), count)
+                team.average_statistics()
+                progress.end_epoch(_accuracy("test_iter", test_iter, net, lambda X, y: score(X, y)[1], ctx, team))
+                if keeper:
+                    keeper.save(progress.history)
+            epochs = "1 epoch" if num_epochs == 1 else f"{num_epochs} epochs"
+            progress.draw(done, f"{epochs} in {sum(progress.history.seconds):.0f} s · {progress.speed()}")
+        except KeyboardInterrupt:
+            progress.stop(
+                done, f"Stopped by hand after {done:.1f} of {num_epochs} epochs; the network keeps its weights."
+            )
+        except FloatingPointError:
+            progress.stop(done, NOT_FINITE)
     return progress.history
 
 
@@ -179,7 +268,7 @@ def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs, 
         trainer (mxnet.gluon.Trainer): updates the network's parameters.
         ctx (mxnet.Context): the device on which the parameters are.
         num_epochs (int): passes over the training images.
-        **options: `hybridize`, `dtype` and `verbose`, see `train`.
+        **options: `hybridize`, `dtype`, `checkpoint`, `seed`, `kvstore` and `verbose`, see `train`.
 
     Returns:
         History: losses, accuracies and times of each finished epoch.
@@ -221,15 +310,19 @@ def fit(
         initializer (mxnet.initializer.Initializer, optional): draws the weights, by default `Xavier()`.
         seed (int): decides all that is random.
         ctx (mxnet.Context, optional): the device, by default `try_gpu()`.
-        **options: `hybridize`, `dtype` and `verbose`, see `train`.
+        **options: `hybridize`, `dtype`, `checkpoint`, `kvstore` and `verbose`, see `train`.
 
     Returns:
         History: losses, accuracies and times of each finished epoch.
     """
     ctx = ctx or try_gpu()
+    check_number("lr", lr, 0)
+    check_number("momentum", momentum, 0, 1)
+    check_whole_number("num_epochs", num_epochs)
+    check_is_network(net)
     set_seed(seed)
     net.initialize(initializer or mx.init.Xavier(), ctx=ctx, force_reinit=True)
     sizes = {"train_size": train_size, "test_size": test_size}
     batches = load_data_fashion_mnist(batch_size, resize, **sizes, seed=seed, ctx=ctx)
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr, "momentum": momentum})
-    return train_ch5(net, *batches, batch_size, trainer, ctx, num_epochs, **options)
+    return train_ch5(net, *batches, batch_size, trainer, ctx, num_epochs, seed=seed, **options)

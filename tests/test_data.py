@@ -212,9 +212,14 @@ def test_images_belong_to_their_labels():
         ((2.5,), {}, "batch_size is 2.5"),
         ((True,), {}, "batch_size is True"),
         ((8, -1), {}, "resize is -1"),
-        ((8, (20, 0)), {}, r"resize is \(20, 0\)"),
-        ((8,), {"train_size": 21}, "train_size is 21; it must be from 1 to 20"),
-        ((8,), {"test_size": 0}, "test_size is 0; it must be from 1 to 10"),
+        ((8, (20, 0)), {}, "resize is 0"),
+        ((8, (20, 20, 1)), {}, r"resize is \(20, 20, 1\)"),
+        ((8, "224"), {}, "resize is '224'"),
+        ((8,), {"train_size": 7}, "batch_size is 8, more than the 7 images of train_size"),
+        ((8,), {"seed": -1}, "seed is -1; it must be a whole number of at least 0"),
+        ((8,), {"ctx": "gpu"}, r"ctx is 'gpu'; it must be a device such as mx.cpu\(\)"),
+        ((8,), {"train_size": 21}, "train_size is 21; it must be a whole number from 1 to 20"),
+        ((8,), {"test_size": 0}, "test_size is 0; it must be a whole number from 1 to 10"),
     ],
 )
 def test_bad_sizes(publish, tiny_data, arguments, options, sentence):

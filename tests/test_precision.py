@@ -86,7 +86,7 @@ def test_refusals(monkeypatch, dtype, flags, net, options, sentence):
 def test_a_gpu_is_refused(monkeypatch):
     monkeypatch.setattr(precision, "processor_flags", lambda: {"avx512_bf16"})
     with pytest.raises(ValueError, match=r"is for processors, and the network is on gpu\(0\)"):
-        precision.check_dtype("bfloat16", network(), mx.gpu(), True)
+        precision.check_dtype("bfloat16", network(), [mx.gpu()], True)
 
 
 class Written(nn.Block):
