@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import io
 import math
 import os
 from pathlib import Path
@@ -40,12 +41,14 @@ def _standin(reason):
             arrays = [cached[name] for name in FILES]
     except (OSError, ValueError, KeyError, EOFError):
         arrays = standin.draw()
+        content, partial = io.BytesIO(), path.with_name(f"{path.stem}.{os.getpid()}.npz")
+        np.savez(content, **dict(zip(FILES, arrays, strict=True)))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f"{path.stem}.{os.getpid()}.npz")
-            np.savez(partial, **dict(zip(FILES, arrays, strict=True)))
+            partial.write_bytes(content.getbuffer())
             partial.replace(path)
         except OSError as error:
+            partial.unlink(missing_ok=True)
             print(f"The drawn garments could not be kept for the next time ({error}).")
     print(f"{reason}. Using drawn stand-in garments of the same ten classes instead of Fashion-MNIST.")
     return FashionMNIST(*arrays, source="stand-in")

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pooch
 import requests
+import urllib3
+from tqdm import tqdm
 
 from .runtime import mx
 
@@ -44,6 +46,7 @@ FILES = {
 }
 PROBE_SECONDS = 6  # how long all addresses together may take to answer before this machine counts as offline
 READ_SECONDS = 20  # how long a download may stand still
+SLOWEST = 20_000  # bytes a second on average, below which the next address is tried
 
 
 def sources():
@@ -97,6 +100,27 @@ def read_file(path, sha256, shape):
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"{path} is not the published Fashion-MNIST file (wrong SHA-256)")
     return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+
+
+def _fetch(url, output):
+    """Write what an address serves to a file; requests.RequestException where it stands still or is too slow.
+
+    A server that sends a byte now and then never runs into a time-out for reading, hence the limit for the speed.
+    """
+    begin, received = time.monotonic(), 0
+    with requests.get(url, stream=True, timeout=(PROBE_SECONDS, READ_SECONDS)) as response, open(output, "wb") as file:
+        response.raise_for_status()
+        size = int(response.headers.get("Content-Length", 0))
+        with tqdm(total=size, desc=url.rpartition("/")[2], unit="B", unit_scale=True, ncols=79) as bar:
+            try:
+                while part := response.raw.read1(2**16, decode_content=True):
+                    file.write(part)
+                    bar.update(len(part))
+                    received, seconds = received + len(part), time.monotonic() - begin
+                    if seconds > READ_SECONDS and received < SLOWEST * seconds:
+                        raise requests.ReadTimeout(f"only {received / seconds:.0f} bytes a second")
+            except urllib3.exceptions.HTTPError as error:
+                raise requests.ConnectionError(error) from error
 
 
 def _answers(addresses):
@@ -153,7 +177,7 @@ def download(folder):
             path.unlink(missing_ok=True)
 
         def fetch_and_verify(url, output, _pooch, sha256=sha256, shape=shape):
-            pooch.HTTPDownloader(progressbar=True, timeout=(PROBE_SECONDS, READ_SECONDS))(url, output, _pooch)
+            _fetch(url, output)
             read_file(output, sha256, shape)
 
         if addresses is None:

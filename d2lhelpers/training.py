@@ -1,6 +1,7 @@
 """Train and evaluate classifiers: the loops of d2lzh, with less waiting for the device and a live picture."""
 
 import contextlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,10 +80,11 @@ def _batches(name, data_iter, net, ctx):
                 f"{name} gave a batch of {len(X)}, which cannot be split among {len(devices)} devices: choose a "
                 "batch_size that leaves no such rest, or fewer devices."
             )
-        parts = [gluon.utils.split_data(array, len(devices), even_split=False) for array in (X, y)]
-        parts = [
-            [a.as_in_context(device or a.context) for a in part] for *part, device in zip(*parts, devices, strict=True)
-        ]
+        if len(devices) == 1:
+            parts = [[array.as_in_context(devices[0] or array.context) for array in (X, y)]]
+        else:
+            split = [gluon.utils.split_and_load(array, devices, even_split=False) for array in (X, y)]
+            parts = list(zip(*split, strict=True))
         if classes is None:
             classes = check_logits(net, parts[0][0])  # also settles the shapes that parameters take from their input
             if isinstance(data_iter, ImageBatches):
@@ -205,6 +207,7 @@ def train(
     Raises:
         ValueError: an argument or a batch is not as described, this network or this device cannot compute in `dtype`,
             or the checkpoint cannot be used.
+        MemoryError: the device's memory is too small.
 
     Source: `d2lzh.train`, with the same first seven arguments.
     """
@@ -251,6 +254,13 @@ def train(
             )
         except FloatingPointError:
             progress.stop(done, NOT_FINITE)
+        except mx.base.MXNetError as error:
+            if not re.search("out of memory|Failed to allocate", str(error), re.IGNORECASE):
+                raise
+            raise MemoryError(
+                f"{ctx} has too little memory for this network and its batches: choose a smaller batch_size or resize, "
+                "or start again with D2L_BUDGET=cpu."
+            ) from error
     return progress.history
 
 

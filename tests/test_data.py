@@ -1,8 +1,13 @@
 """Fashion-MNIST: where it comes from, and the batches made of it."""
 
 import functools
+import gzip
 import http.server
+import json
+import subprocess
+import sys
 import threading
+import time
 
 import d2lhelpers as d2l
 import d2lzh
@@ -18,26 +23,57 @@ UNREACHABLE = "http://127.0.0.1:9/"
 class Server(http.server.ThreadingHTTPServer):
     """Serves folders by their address; /<behaviour>/<file> misbehaves."""
 
+    daemon_threads = True
+
     def __init__(self, folder):
         class Handler(http.server.SimpleHTTPRequestHandler):
             def do_GET(self):
                 _, behaviour, file = self.path.split("/")
                 self.server.requests.append((behaviour, file))
                 content = (folder / file).read_bytes()
-                if behaviour == "missing":
-                    return self.send_error(404)
+                if behaviour in ("missing", "error"):
+                    return self.send_error({"missing": 404, "error": 500}[behaviour])
+                if behaviour == "drop":
+                    return self.connection.close()
+                if behaviour == "hang":
+                    return self.server.over.wait(60)
+                if behaviour in ("redirect", "loop"):
+                    self.send_response(302)
+                    self.send_header("Location", f"/{'good' if behaviour == 'redirect' else 'loop'}/{file}")
+                    return self.end_headers()
                 if behaviour == "html":
                     content = b"<html>please log in</html>"
+                if behaviour == "wrong":
+                    content = gzip.compress(gzip.decompress(content)[:-1] + b"?")
+                if behaviour == "flipped":
+                    content = content[:40] + bytes([content[40] ^ 1]) + content[41:]
+                if behaviour == "empty":
+                    content = b""
                 self.send_response(200)
-                self.send_header("Content-Length", str(len(content)))
+                if behaviour != "unannounced":
+                    self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content[: len(content) // 2] if behaviour == "cut" else content)
+                half = len(content) // 2
+                self.wfile.write(content[:half])
+                if behaviour in ("cut", "stall", "unannounced"):
+                    return behaviour == "stall" and self.server.over.wait(60)
+                if behaviour in ("slow", "drip"):
+                    size, pause = (64, 0.01) if behaviour == "slow" else (1, 0.5)
+                    for start in range(half, len(content), size):
+                        self.wfile.write(content[start : start + size])
+                        if self.server.over.wait(pause):
+                            return None
+                    return None
+                self.wfile.write(content[half:])
 
             def log_message(self, *arguments):
                 pass
 
-        self.requests = []
+        self.requests, self.over = [], threading.Event()
         super().__init__(("127.0.0.1", 0), Handler)
+
+    def handle_error(self, request, client_address):
+        """Say nothing: clients leave those who misbehave."""
 
 
 @pytest.fixture
@@ -45,6 +81,7 @@ def server(tiny_data):
     with Server(tiny_data) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield running
+        running.over.set()
         running.shutdown()
 
 
@@ -78,11 +115,98 @@ def test_three_independent_addresses(monkeypatch):
     assert download.sources()[0] == "https://example.org/mirror/gluon/dataset/fashion-mnist/"
 
 
-@pytest.mark.parametrize("first", ["unreachable", "missing", "html", "cut"])
-def test_next_address_is_tried(publish, tiny_data, tmp_path, first):
+MISBEHAVIOURS = "unreachable missing error drop hang loop html wrong flipped empty cut unannounced stall drip".split()
+
+
+@pytest.fixture
+def hurry(monkeypatch):
+    """Shorten the time-outs."""
+    monkeypatch.setattr(download, "PROBE_SECONDS", 1)
+    monkeypatch.setattr(download, "READ_SECONDS", 1)
+
+
+@pytest.mark.parametrize("first", MISBEHAVIOURS)
+def test_next_address_is_tried(publish, tiny_data, tmp_path, hurry, first):
     publish(first, "good")
+    begin = time.monotonic()
     assert data.load_arrays().source == "Fashion-MNIST"
+    assert time.monotonic() - begin < 30
     assert files_in(tmp_path / "cache") == sorted(file for file, *_ in download.FILES.values())
+
+
+@pytest.mark.parametrize("behaviour", ["redirect", "slow"])
+def test_what_is_merely_unusual_is_waited_for(publish, server, tiny_data, behaviour):
+    publish(behaviour)
+    assert data.load_arrays().source == "Fashion-MNIST"
+
+
+@pytest.mark.parametrize("only", MISBEHAVIOURS)
+def test_nothing_half_written_is_ever_used(publish, tiny_data, tmp_path, hurry, small_standin, capsys, only):
+    publish(only)
+    assert data.load_arrays().source == "stand-in"
+    assert not list((tmp_path / "cache").rglob("*.gz"))
+    said = capsys.readouterr().out
+    for part in ("train-images-idx3-ubyte.gz could not be downloaded", "127.0.0.1", "Set D2L_DATA", "make data"):
+        assert part in said
+    data._load.cache_clear()
+    publish("good")
+    assert data.load_arrays().source == "Fashion-MNIST"
+
+
+def small_disk(tmp_path):
+    """Mount a disk of 64 kB, where that is allowed."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("mounting needs root")
+    return disk
+
+
+def test_full_disk(publish, tiny_data, small_standin, tmp_path, monkeypatch, capsys):
+    disk = small_disk(tmp_path)
+    try:
+        (disk / "filler").write_bytes(bytes(56 * 1024))
+        monkeypatch.setenv("MXNET_HOME", str(disk))
+        publish("good")
+        loaded = data.load_arrays()
+        said = capsys.readouterr().out
+        assert (loaded.source, "No space left" in said) == ("stand-in", True)
+        assert files_in(disk) == ["filler"], "nothing half-written is left"
+        (disk / "filler").unlink()
+        data._load.cache_clear()
+        assert data.load_arrays().source == "Fashion-MNIST"
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_read_only_cache(publish, tiny_data, small_standin, tmp_path, monkeypatch, capsys):
+    disk = small_disk(tmp_path)
+    try:
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        monkeypatch.setenv("MXNET_HOME", str(disk))
+        publish("good")
+        assert data.load_arrays().source == "stand-in"
+        said = capsys.readouterr().out
+        assert "Read-only file system" in said
+        assert "Set D2L_DATA" in said
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_two_processes_at_once(publish, server, tiny_data, tmp_path):
+    publish("slow")
+    code = (
+        "import sys, json; from pathlib import Path; from d2lhelpers import download;"
+        "download.FILES.update({k: (a, b, tuple(c)) for k, (a, b, c) in json.loads(sys.argv[1]).items()});"
+        "download.sources = lambda: [sys.argv[2]]; download.download(Path(sys.argv[3]))"
+    )
+    folder = tmp_path / "shared"
+    arguments = [json.dumps(download.FILES), download.sources()[0], str(folder)]
+    processes = [subprocess.Popen([sys.executable, "-c", code, *arguments]) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert files_in(folder) == sorted(file for file, *_ in download.FILES.values())
+    for file, sha256, shape in download.FILES.values():
+        download.read_file(folder / file, sha256, shape)
 
 
 def test_cached_files_are_not_fetched_again(publish, server, tiny_data):

@@ -174,6 +174,31 @@ def test_stop_button_keeps_network_and_history(capsys):
     assert d2l.evaluate_accuracy(batches(), net) > 0
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "src/storage/./pooled_storage_manager.h:161: cudaMalloc retry failed: out of memory",
+        "src/storage/./cpu_device_storage.h:68: Failed to allocate CPU Memory",
+    ],
+)
+def test_too_little_memory_is_said_with_what_to_do(message):
+    """MXNet's two messages; this machine has no GPU, and more memory than a test should take."""
+
+    def loss(logits, labels):
+        raise mx.base.MXNetError(message)
+
+    net, data = network(), batches()
+    with pytest.raises(MemoryError, match=r"cpu\(0\) has too little memory .* smaller batch_size .* D2L_BUDGET=cpu"):
+        d2l.train(data, data, net, loss, sgd(net), d2l.try_gpu(), 1, verbose=False)
+
+
+def test_other_errors_of_mxnet_stay_what_they_are():
+    net, data = network(), batches()
+    loss = gluon.loss.SoftmaxCrossEntropyLoss(axis=7)
+    with pytest.raises(mx.base.MXNetError, match="axis"):
+        d2l.train(data, data, net, loss, sgd(net), d2l.try_gpu(), 1, verbose=False)
+
+
 def test_evaluate_accuracy_as_d2lzh():
     net = network()
     fit(net, 1, verbose=False)
