@@ -6,6 +6,7 @@
 #   CHAPTER=...      the chapter that `make reference` computes
 #   WORKERS=2        how many processes `make scale` trains with
 #   CHECKPOINT=...   the folder where `make scale` keeps its training
+#   RUNS=20          how often `make soak` runs the chapters
 #   UPGRADE=1        `make lock` takes the newest versions
 #   PYTHON=python3   the Python that builds the environment
 
@@ -14,11 +15,12 @@ EXTRA ?=
 NOTEBOOKS ?= notebooks
 CHAPTER ?= batch_norm
 WORKERS ?= 2
+RUNS ?= 20
 BIN := .venv/bin
 COMPILE = $(PYTHON) tools/bootstrap.py uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help env lab test notebooks lint data lock reference bench scale clean
+.PHONY: help env lab test notebooks lint data lock reference bench scale soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +68,9 @@ bench: env ## Measure d2lhelpers against d2lzh and PyTorch and write benchmarks/
 
 scale: env ## Train LeNet in WORKERS processes of this machine
 	$(BIN)/python benchmarks/scale.py --workers=$(WORKERS) --checkpoint="$(CHECKPOINT)"
+
+soak: env ## Run the chapters RUNS times, with one thread and with all
+	$(PYTHON) tools/soak.py --runs=$(RUNS)
 
 clean: ## Remove the environment, the project's uv and all caches
 	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis build *.egg-info

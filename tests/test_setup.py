@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("cpu", "cu112", "dev")
-TARGETS = "env lab test notebooks lint data lock reference bench scale clean".split()
+TARGETS = "env lab test notebooks lint data lock reference bench scale soak clean".split()
 
 
 def run(*command, path=os.environ["PATH"], cwd=ROOT, **variables):
