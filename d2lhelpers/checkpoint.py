@@ -120,9 +120,12 @@ class Checkpoint:
     def _path(self, epoch):
         return self.folder / f"epoch-{epoch:05}.json"
 
+    def _records(self):
+        return sorted(self.folder.glob(f"epoch-{'[0-9]' * 5}.json"))
+
     def newest(self):
         """Return the number of the newest epoch that is kept; 0 without one."""
-        return max((int(path.stem.removeprefix("epoch-")) for path in self.folder.glob("epoch-*.json")), default=0)
+        return max((int(path.stem.removeprefix("epoch-")) for path in self._records()), default=0)
 
     def restore(self, ctx, epoch):
         """Load an epoch into network and optimizer.
@@ -207,7 +210,7 @@ class Checkpoint:
         }
         text = json.dumps(_signed(record), sort_keys=True)
         self._write(path, lambda name: Path(name).write_text(text), {})
-        for old in sorted(self.folder.glob("epoch-*.json"))[:-KEPT]:
+        for old in self._records()[:-KEPT]:
             for suffix in (".json", ".params", ".states"):
                 old.with_suffix(suffix).unlink(missing_ok=True)
 

@@ -40,10 +40,10 @@ def run(*command, **options):
 def stub(folder, library):
     """Compile a libcuda.so.1 that has each function which `library` wants, and says that there is no GPU."""
     symbols = subprocess.run(["nm", "-D", "--undefined-only", library], capture_output=True, text=True, check=True)
-    names = sorted(set(re.findall(r"\\b(cu[A-Z]\\w+)", symbols.stdout)))
+    names = sorted(set(re.findall(r"\b(cu[A-Z]\w+)", symbols.stdout)))
     no_device = 100  # CUDA_ERROR_NO_DEVICE
     source = folder / "cuda.c"
-    source.write_text("".join(f"int {name}() {{ return {no_device}; }}\\n" for name in names))
+    source.write_text("".join(f"int {name}() {{ return {no_device}; }}\n" for name in names))
     run("cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", folder / "libcuda.so.1", source)
     return len(names)
 
