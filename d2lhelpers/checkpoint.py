@@ -166,15 +166,26 @@ class Checkpoint:
         history.steps = [tuple(step) for step in history.steps]
         return history
 
+    def _names(self):
+        """Return the parameters' names by the numbers that the trainer gives them.
+
+        The numbers follow from names such as `dense9_weight` and `dense10_weight`, which count all layers ever made.
+        """
+        names = {id(parameter): name for name, parameter in self.net._collect_params_with_prefix().items()}
+        return {i: names.get(id(parameter), parameter.name) for i, parameter in enumerate(self.trainer._params)}
+
     def _set_states(self, record, arrays):
         optimizer = self.trainer.optimizer
         optimizer.num_update = record["num_update"]
-        for counts in optimizer._all_index_update_counts.values():
-            counts.update({int(index): count for index, count in record["counts"].items()})
-        for updater in self.trainer._updaters:  # one for each device
-            for index, names in record["states"].items():
-                updater.states[int(index)] = _unpack(names, {name: array.copy() for name, array in arrays.items()})
-                updater.states_synced[int(index)] = False  # it is moved to the weight's device when it is used
+        for index, name in self._names().items():
+            for counts in optimizer._all_index_update_counts.values():
+                if name in record["counts"]:
+                    counts[index] = record["counts"][name]
+            for updater in self.trainer._updaters:  # one for each device
+                if name in record["states"]:
+                    copies = {key: array.copy() for key, array in arrays.items()}
+                    updater.states[index] = _unpack(record["states"][name], copies)
+                    updater.states_synced[index] = False  # it is moved to the weight's device when it is used
 
     def save(self, history):
         """Keep network, optimizer and history as they are after an epoch; the last two epochs stay.
@@ -193,7 +204,8 @@ class Checkpoint:
         path = self._path(len(history.loss))
         optimizer, arrays, files = self.trainer.optimizer, {}, {}
         # `Trainer.save_states` would pickle them.
-        states = {index: _pack(s, str(index), arrays) for index, s in self.trainer._updaters[0].states.items()}
+        names = self._names()
+        states = {names[i]: _pack(state, names[i], arrays) for i, state in self.trainer._updaters[0].states.items()}
         self._write(path.with_suffix(".params"), self.net.save_parameters, files)
         if arrays:
             self._write(path.with_suffix(".states"), lambda name: mx.nd.save(name, arrays), files)
@@ -203,8 +215,8 @@ class Checkpoint:
             "history": dataclasses.asdict(history),
             "optimizer": {
                 "num_update": optimizer.num_update,
-                "counts": {str(index): count for index, count in optimizer._index_update_count.items()},
-                "states": {str(index): names for index, names in states.items()},
+                "counts": {names[i]: count for i, count in optimizer._index_update_count.items()},
+                "states": states,
             },
             "files": files,
         }

@@ -229,7 +229,8 @@ def train(
             for epoch in range(len(progress.history.loss), num_epochs):
                 if keeper:
                     seed_epoch(seed, epoch)
-                    train_iter.epoch = epoch
+                    if isinstance(train_iter, ImageBatches):
+                        train_iter.epoch = epoch  # its order has a seed of its own
                 for i, parts in enumerate(_batches("train_iter", train_iter, net, ctx), 1):
                     team.tick()
                     team.join(net)

@@ -93,6 +93,40 @@ def test_optimizers(tmp_path, optimizer):
         np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("layers", [9, 10, 11, 99])
+def test_names_that_count_layers_may_be_in_another_order(tmp_path, layers):
+    """dense9 and dense10 are sorted otherwise than dense1 and dense2, and so the trainer numbers them otherwise."""
+
+    def numbered(first):
+        net = nn.Sequential()
+        net.add(nn.Dense(16, prefix=f"dense{first}_"), nn.Dense(10, prefix=f"dense{first + 1}_"))
+        return net
+
+    whole, _ = fit(tmp_path / "whole", 3, net=numbered(1))
+    fit(tmp_path / "parts", 2, net=numbered(1))
+    net, _ = fit(tmp_path / "parts", 3, net=numbered(layers))
+    for ours, theirs in zip(values(net), values(whole), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+def test_batches_of_another_kind(tmp_path):
+    def run(folder, num_epochs):
+        d2l.set_seed(0)
+        net = network()
+        net.initialize(init.Xavier())
+        trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+        train_iter, test_iter = map(list, d2l.load_data_fashion_mnist(64, **SIZES))
+        d2l.train_ch5(
+            net, train_iter, test_iter, 64, trainer, d2l.try_gpu(), num_epochs, checkpoint=folder, verbose=False
+        )
+        return values(net)
+
+    whole = run(tmp_path / "whole", 2)
+    run(tmp_path / "parts", 1)
+    for ours, theirs in zip(run(tmp_path / "parts", 2), whole, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
 # Refusals
 
 
