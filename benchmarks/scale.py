@@ -29,25 +29,30 @@ def work(workers, checkpoint):
         print(f"{workers} workers: {statistics.median(history.seconds):.1f} s an epoch, loss {history.loss[-1]:.3f}")
 
 
-def launch(workers, checkpoint):
-    """Start all processes; stop them all as soon as one fails. Return how the run ended."""
+def start(command, workers, **options):
+    """Start a scheduler, a server and the workers on the loopback interface; return them by name.
+
+    `options` are those of `subprocess.Popen`, and `environment` more variables.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     common = {"DMLC_PS_ROOT_URI": "127.0.0.1", "DMLC_PS_ROOT_PORT": port, "DMLC_NODE_HOST": "127.0.0.1"}
     common |= {"DMLC_NUM_SERVER": "1", "DMLC_NUM_WORKER": str(workers)}
-    common["OMP_NUM_THREADS"] = str(max(1, os.cpu_count() // workers))  # else the workers wait for each other's threads
-    command = [sys.executable, __file__, "--work", f"--workers={workers}", f"--checkpoint={checkpoint}"]
+    common |= options.pop("environment", {})
     processes = {}
-    for name, role in [
-        ("scheduler", "scheduler"),
-        ("server", "server"),
-        *((f"worker {i}", "worker") for i in range(workers)),
-    ]:
-        variables = {**common, "DMLC_ROLE": role}
-        if role == "worker":
-            variables["DMLC_WORKER_ID"] = name.split()[1]
-        processes[name] = subprocess.Popen(command, env={**os.environ, **variables})
+    for name in ("scheduler", "server", *(f"worker {i}" for i in range(workers))):
+        role, _, number = name.partition(" ")
+        variables = {**os.environ, **common, "DMLC_ROLE": role, "DMLC_WORKER_ID": number}
+        processes[name] = subprocess.Popen(command, env=variables, **options)
+    return processes
+
+
+def launch(workers, checkpoint):
+    """Start all processes; stop them all as soon as one fails. Return how the run ended."""
+    command = [sys.executable, __file__, "--work", f"--workers={workers}", f"--checkpoint={checkpoint}"]
+    threads = max(1, os.cpu_count() // workers)  # else the workers wait for each other's threads
+    processes = start(command, workers, environment={"OMP_NUM_THREADS": str(threads)})
     try:
         while running := {name: process for name, process in processes.items() if process.poll() is None}:
             for name, process in processes.items():

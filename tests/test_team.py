@@ -1,13 +1,14 @@
 """Training in several processes: the same as in one, and no waiting for one that is gone."""
 
+import importlib.util
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import d2lhelpers as d2l
 import mxnet as mx
@@ -16,6 +17,11 @@ import pytest
 from d2lhelpers.data import ImageBatches
 from mxnet import gluon, nd
 from mxnet.gluon import nn
+
+ROOT = Path(__file__).resolve().parent.parent
+spec = importlib.util.spec_from_file_location("scale", ROOT / "benchmarks" / "scale.py")
+scale = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(scale)
 
 SIZES = {"train_size": 643, "test_size": 101, "lr": 0.1, "seed": 3}
 
@@ -47,23 +53,15 @@ class Processes:
         code = textwrap.dedent(WORK).format(
             tests=os.path.dirname(__file__), folder=str(folder), norm=norm, epochs=epochs, checkpoint=checkpoint
         )
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = str(probe.getsockname()[1])
-        common = {"DMLC_PS_ROOT_URI": "127.0.0.1", "DMLC_PS_ROOT_PORT": port, "DMLC_NODE_HOST": "127.0.0.1"}
-        common |= {"DMLC_NUM_SERVER": "1", "DMLC_NUM_WORKER": str(workers)}
-        common |= {"OMP_NUM_THREADS": "1", "D2L_PATIENCE": "10"}
-        roles = ["scheduler", "server", *["worker"] * workers]
-        self.all = [
-            subprocess.Popen(
-                [sys.executable, "-c", code],
-                env={**os.environ, **common, "DMLC_ROLE": role, "DMLC_WORKER_ID": str(i - 2)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            for i, role in enumerate(roles)
-        ]
+        processes = scale.start(
+            [sys.executable, "-c", code],
+            workers,
+            environment={"OMP_NUM_THREADS": "1", "D2L_PATIENCE": "10"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.all = list(processes.values())
         self.workers = self.all[2:]
 
     def outputs(self, timeout=120):
