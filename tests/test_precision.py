@@ -22,7 +22,7 @@ def network():
 
 def fit(net, **options):
     sizes = {"train_size": 8192, "test_size": 2000}
-    return d2l.fit(net, lr=0.1, batch_size=128, num_epochs=2, **sizes, verbose=False, **options)
+    return d2l.fit(net, lr=0.03, batch_size=128, num_epochs=2, **sizes, verbose=False, **options)
 
 
 def parameters(net):
@@ -30,11 +30,17 @@ def parameters(net):
 
 
 @able
-def test_accuracy_holds():
-    exact, rounded = fit(network()), fit(network(), dtype="bfloat16")
-    assert exact.test_acc[-1] > 0.75
-    assert abs(exact.test_acc[-1] - rounded.test_acc[-1]) < 0.03
-    assert np.allclose(exact.loss, rounded.loss, rtol=0.02)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_accuracy_holds(seed):
+    """The margins are over twice what six seeds differed by at most, on Fashion-MNIST and on its stand-in.
+
+    With larger learning rates chance decides: two trainings that differ by a rounding part soon.
+    """
+    exact, rounded = fit(network(), seed=seed), fit(network(), seed=seed, dtype="bfloat16")
+    assert exact.test_acc[-1] > 0.7
+    assert abs(exact.train_acc[-1] - rounded.train_acc[-1]) < 0.01
+    assert abs(exact.test_acc[-1] - rounded.test_acc[-1]) < 0.06
+    assert np.allclose(exact.loss, rounded.loss, rtol=0.03)
     assert exact.loss != rounded.loss  # else nothing was rounded
 
 
