@@ -69,7 +69,7 @@ bench: env ## Measure d2lhelpers against d2lzh and PyTorch and write benchmarks/
 scale: env ## Train LeNet in WORKERS processes of this machine
 	$(BIN)/python benchmarks/scale.py --workers=$(WORKERS) --checkpoint="$(CHECKPOINT)"
 
-soak: env ## Run the chapters RUNS times, with one thread and with all
+soak: env ## Run the chapters RUNS times, with other seeds and numbers of threads
 	$(PYTHON) tools/soak.py --runs=$(RUNS)
 
 clean: ## Remove the environment, the project's uv and all caches

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import standin
 from .download import FILES, cache_folder, download, read_file
-from .runtime import mx, try_gpu
+from .runtime import mx, shift_seed, try_gpu
 from .validation import check_device, check_images, check_whole_number
 
 
@@ -129,7 +129,7 @@ class ImageBatches:
         check_images(images, labels)
         self.images, self.labels, self.batch_size = images, labels.astype(np.int32, copy=False), int(batch_size)
         self.resize = (resize, resize) if isinstance(resize, (int, np.integer)) else resize
-        self.shuffle, self.seed, self.epoch = shuffle, seed, 0
+        self.shuffle, self.seed, self.epoch = shuffle, shift_seed(seed), 0
         self.rank, self.workers = 0, 1
         self.ctx, self.matrices = ctx or try_gpu(), {}
 

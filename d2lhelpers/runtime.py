@@ -136,18 +136,39 @@ def try_gpu():
     return _choose_device(os.environ.get("D2L_DEVICE", ""))
 
 
+def shift_seed(seed):
+    """Return a seed plus `$D2L_SEED`, with which the same program meets other random numbers.
+
+    Args:
+        seed (int): the seed that the program asks for.
+
+    Returns:
+        int: the seed to use.
+
+    Raises:
+        ValueError: `D2L_SEED` is set to anything but a whole number from 0.
+    """
+    shift = os.environ.get("D2L_SEED") or "0"
+    if not re.fullmatch("[0-9]+", shift):
+        raise ValueError(f"D2L_SEED is {shift!r}; it must be a whole number from 0.")
+    return seed + int(shift)
+
+
 def set_seed(seed):
     """Seed MXNet (weights, dropout), NumPy and Python, so that a run can be repeated.
+
+    The environment variable `D2L_SEED` is added to the seed.
 
     Args:
         seed (int): any whole number from 0 to 2³² − 1.
 
     Raises:
-        ValueError: it is anything else.
+        ValueError: it is anything else, or `D2L_SEED` is.
     """
     from .validation import check_whole_number  # here, as it needs this module
 
     check_whole_number("seed", seed, 0, 2**32 - 1)
+    seed = shift_seed(seed) % 2**32
     mx.random.seed(seed)
     np.random.seed(seed)
     random.seed(seed)

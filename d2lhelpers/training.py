@@ -11,7 +11,7 @@ from .data import ImageBatches, load_data_fashion_mnist
 from .graph import can_trace
 from .history import Progress, Queue, number
 from .precision import check_dtype, to_bfloat16
-from .runtime import mx, set_seed, try_gpu
+from .runtime import mx, set_seed, shift_seed, try_gpu
 from .team import ALONE, Team
 from .validation import (
     check_batch,
@@ -220,7 +220,8 @@ def train(
         progress = Progress(num_epochs, ctx, verbose and team.rank == 0, team)
         keeper, score, done = None, _Scorer(net, loss, hybridize, dtype), 0
         if checkpoint:
-            run = {"batches an epoch": len(train_iter), "batch size": batch_size, "seed": seed, "dtype": dtype}
+            run = {"batches an epoch": len(train_iter), "batch size": batch_size, "dtype": dtype}
+            run["seed"] = shift_seed(seed)
             folder = Path(checkpoint, f"worker-{team.rank}") if kvstore else checkpoint
             keeper = stack.enter_context(Checkpoint(folder, net, trainer, **run, workers=team.size))
             progress.go_on(keeper.restore(ctx, team.smallest(keeper.newest())))

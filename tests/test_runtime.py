@@ -16,6 +16,7 @@ from mxnet import nd
 def fresh(monkeypatch):
     monkeypatch.delenv("D2L_DEVICE", raising=False)
     monkeypatch.delenv("D2L_BUDGET", raising=False)
+    monkeypatch.delenv("D2L_SEED", raising=False)
     runtime._choose_device.cache_clear()
     yield monkeypatch
     runtime._choose_device.cache_clear()
@@ -114,6 +115,23 @@ def test_seed_repeats_weights():
         d2l.set_seed(seed)
         draws.append(nd.random.normal(shape=4).asnumpy().tolist())
     assert draws[0] == draws[1] != draws[2]
+
+
+def test_d2l_seed_is_added_to_every_seed(fresh):
+    def numbers():
+        d2l.set_seed(2**32 - 2)
+        batches, _ = d2l.load_data_fashion_mnist(8, train_size=64, test_size=8, seed=3)
+        return nd.random.normal(shape=4).asnumpy().tolist(), next(iter(batches))[1].asnumpy().tolist(), batches.seed
+
+    plain = numbers()
+    fresh.setenv("D2L_SEED", "5")
+    moved = numbers()
+    assert moved[2] == 8 and moved == numbers()
+    assert moved[0] != plain[0] and moved[1] != plain[1]
+
+    fresh.setenv("D2L_SEED", "-1")
+    with pytest.raises(ValueError, match="D2L_SEED is '-1'; it must be a whole number from 0"):
+        d2l.set_seed(0)
 
 
 @pytest.mark.parametrize(
