@@ -9,6 +9,7 @@ from matplotlib.patches import FancyBboxPatch
 from .graph import layers_of, trace
 from .plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
 from .runtime import mx
+from .validation import check_is_network, check_named, check_shape
 
 nn = mx.gluon.nn
 
@@ -173,15 +174,18 @@ def plot_network(nets, input_shape):
         the shape of the output.
 
     Raises:
-        ValueError: a network has a hand-written `Block`, or cannot take such an input.
+        ValueError: there is no network, it has a hand-written `Block`, or it cannot take such an input.
     """
+    nets = nets if isinstance(nets, dict) else {"": nets}
+    check_named("nets", nets, "title → network")
+    check_shape("input_shape", input_shape)
     figure = Figure(dpi=100)
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
     left, low, top = 0.0, 0.0, HEIGHT / 2 + 0.28
     text = {"ha": "center", "va": "bottom"}
-    nets = nets if isinstance(nets, dict) else {"": nets}
     for title, net in nets.items():
+        check_is_network(net)
         feeds = _boxes(trace(net, input_shape))
         chain = all(len(parents) == 1 for parents in list(feeds.values())[1:])
         if chain:

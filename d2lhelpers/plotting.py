@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from matplotlib_inline import backend_inline
 
+from .validation import check_named, check_numbers, check_same_names
+
 BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW = "#0072B2 #E69F00 #009E73 #CC79A7 #56B4E9 #D55E00 #F0E442".split()
 PALETTE = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, YELLOW)
 GREY = "#999999"
@@ -41,12 +43,16 @@ def show_fashion_mnist(images, labels):
     Returns:
         Figure: one row of n pictures.
 
+    Raises:
+        ValueError: there are no images, an image has another shape, or not each has one caption.
+
     Source: `d2lzh.show_fashion_mnist`.
     """
+    if not len(images) or len(images) != len(labels):
+        raise ValueError(f"there are {len(images)} images and {len(labels)} labels; there must be one for each.")
     figure = Figure(figsize=(1.2 * len(images), 1.5), layout="constrained")
-    for ax, image, label in zip(figure.subplots(1, len(images), squeeze=False)[0], images, labels, strict=False):
-        pixels = image.asnumpy() if hasattr(image, "asnumpy") else np.asarray(image)
-        ax.imshow(pixels.reshape(pixels.shape[-2:]), cmap="gray")
+    for ax, image, label in zip(figure.subplots(1, len(images), squeeze=False)[0], images, labels, strict=True):
+        ax.imshow(check_numbers("an image", image.squeeze(), (None, None)), cmap="gray")
         ax.set_title(label, fontsize="small")
         ax.set_axis_off()
     return figure
@@ -62,7 +68,14 @@ def plot_histories(histories, measures=("loss", "train_acc", "test_acc"), *, fin
 
     Returns:
         Figure: one curve a run in each panel; the epoch is on the horizontal axis.
+
+    Raises:
+        ValueError: an argument is not as described.
     """
+    check_named("histories", histories, "name → History")
+    for measure in measures:
+        if any(not isinstance(getattr(history, measure, None), list) for history in histories.values()):
+            raise ValueError(f"{measure!r} is nothing that these histories have measured: give the results of train.")
     titles = {"loss": "training loss", "train_acc": "training accuracy", "test_acc": "test accuracy"}
     figure = Figure(figsize=(3.2 * len(measures) + 1.6, 2.8), dpi=85, layout="constrained")
     panels = figure.subplots(1, len(measures), squeeze=False)[0]
@@ -94,13 +107,20 @@ def plot_distributions(samples, xlabel="value", bins=60):
 
     Returns:
         Figure: the panels of a column share their horizontal axis, so that rows can be compared.
+
+    Raises:
+        ValueError: there is nothing to draw, a number is not finite, or the rows have different columns.
     """
+    check_named("samples", samples, "row → column → numbers")
+    for row in samples.values():
+        check_named("a row of samples", row, "column → numbers")
+    check_same_names("samples", samples)
     rows, columns = list(samples), list(next(iter(samples.values())))
     figure = Figure(figsize=(2.3 * len(columns), 1.7 * len(rows) + 0.3), layout="constrained")
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex="col")
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
-            ax, values = grid[i, j], np.ravel(samples[row][column])
+            ax, values = grid[i, j], check_numbers(f"samples[{row!r}][{column!r}]", samples[row][column]).ravel()
             ax.hist(values, bins=bins, color=PALETTE[i % len(PALETTE)])
             ax.axvline(values.mean(), color="black", linewidth=1)
             tidy(ax, xlabel if i == len(rows) - 1 else None, row if j == 0 else None, column if i == 0 else None)
@@ -123,8 +143,11 @@ def plot_batch_norm(values, gamma=1.0, beta=0.0, eps=1e-5, *, figure=None):
 
     Returns:
         Figure: histograms before, normalised, and after, on one horizontal axis.
+
+    Raises:
+        ValueError: there are no values, or one is not finite.
     """
-    values = np.asarray(values, dtype=float).ravel()
+    values = check_numbers("values", values).astype(float).ravel()
     normalised = (values - values.mean()) / np.sqrt(values.var() + eps)
     stages = {"before": values, "normalised": normalised, f"γ = {gamma:g}, β = {beta:g}": gamma * normalised + beta}
     figure = figure or plot_distributions({"": stages}, bins=30)
@@ -182,7 +205,18 @@ def plot_maps(
 
     Returns:
         Figure: a grid of pictures.
+
+    Raises:
+        ValueError: an argument is not as described.
     """
+    check_named("rows", rows, "name → pictures")
+    if scale not in ("own", "row", "symmetric"):
+        raise ValueError(f"scale is {scale!r}; it must be 'own', 'row' or 'symmetric'.")
+    for name, pictures in rows.items():
+        for picture in pictures:
+            check_numbers(f"a picture in rows[{name!r}]", picture, (None, None))
+        if not len(pictures) or backgrounds and name not in backgrounds:
+            raise ValueError(f"rows[{name!r}] has no {'background' if len(pictures) else 'pictures'}.")
     columns = max(map(len, rows.values())) + bool(backgrounds)
     if figure is None:
         label_width = label_width or max(len(line) for name in rows for line in name.split("\n"))
@@ -230,7 +264,14 @@ def plot_bars(panels, *, shares=False, same_scale=False, figure=None):
 
     Returns:
         Figure: one panel a title.
+
+    Raises:
+        ValueError: there are no bars, or the panels have different rows.
     """
+    check_named("panels", panels, "title → row → length")
+    for bars in panels.values():
+        check_named("a panel", bars, "row → length")
+    check_same_names("panels", panels)
     rows = list(next(iter(panels.values())))
     if figure is None:
         figure = _empty_bars(panels, rows, same_scale)
@@ -286,7 +327,13 @@ def plot_by_layer(panels, *, log=True):
 
     Returns:
         Figure: the number of the layer is on the horizontal axis.
+
+    Raises:
+        ValueError: there is nothing to draw.
     """
+    check_named("panels", panels, "title → name → a number for each layer")
+    for lines in panels.values():
+        check_named("a panel", lines, "name → a number for each layer")
     figure = Figure(figsize=(3.2 * len(panels) + 1.2, 2.8), dpi=85, layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (title, lines) in zip(axes, panels.items(), strict=True):
@@ -312,7 +359,13 @@ def plot_points(points, xlabel, ylabel, *, log_x=False):
 
     Returns:
         Figure: points of different colour and shape, and their names in a legend.
+
+    Raises:
+        ValueError: there are no points, or one is no pair of finite numbers.
     """
+    check_named("points", points, "name → (x, y)")
+    for name, place in points.items():
+        check_numbers(f"points[{name!r}]", place, (2,))
     figure = Figure(figsize=(7.4, 3.4), layout="constrained")
     ax = figure.subplots()
     for i, (name, place) in enumerate(points.items()):
@@ -339,7 +392,14 @@ def plot_prediction(picture, probabilities, label, names, maps=None, *, figure=N
 
     Returns:
         Figure: the picture, a bar for each class (the true one is green, and marked), and the maps.
+
+    Raises:
+        ValueError: an argument has another shape, or the label is none of the classes.
     """
+    check_numbers("picture", picture, (None, None))
+    check_numbers("probabilities", probabilities, (len(names),))
+    if label not in range(len(names)):
+        raise ValueError(f"label is {label!r}; it must be a whole number from 0 to {len(names) - 1}.")
     maps = maps or {}
     if figure is None:
         figure = Figure(figsize=(10 if maps else 6, 2.8), dpi=80, layout="constrained")
@@ -376,7 +436,11 @@ def plot_confusion(matrix, names):
 
     Returns:
         Figure: a square of numbers; the darker a mistake, the larger its share of the row. Right answers stay white.
+
+    Raises:
+        ValueError: the matrix is not a square with a row for each name.
     """
+    matrix = check_numbers("matrix", matrix, (len(names), len(names)))
     figure = Figure(figsize=(6.4, 5), dpi=75, layout="constrained")
     ax = figure.subplots()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .graph import blocks_of, can_trace, infer_shapes, name_of, record_calls
 from .runtime import mx
-from .validation import check_is_network, is_whole_number
+from .validation import check_is_network, check_shape
 
 nn = mx.gluon.nn
 
@@ -117,8 +117,7 @@ def summary(net, input_shape):
         RuntimeError: the network has a hand-written `Block` and is not initialised.
     """
     check_is_network(net)
-    if not isinstance(input_shape, (tuple, list)) or not all(is_whole_number(side) for side in input_shape):
-        raise ValueError(f"input_shape is {input_shape!r}; it must be a shape such as (1, 1, 28, 28).")
+    check_shape("input_shape", input_shape)
     if can_trace(net):
         calls = record_calls(net, mx.sym.var("data"))
         output_shapes, shapes = infer_shapes([output for _, _, output in calls], input_shape)

@@ -29,6 +29,17 @@ def check_whole_number(name, value, least=1, most=None):
         raise ValueError(f"{name} is {value!r}; it must be a whole number {limits}.")
 
 
+def check_shape(name, value):
+    """Raise ValueError unless the value is the shape of an array.
+
+    Args:
+        name (str): the argument's name.
+        value: what was given.
+    """
+    if not isinstance(value, (tuple, list)) or not value or not all(is_whole_number(side) for side in value):
+        raise ValueError(f"{name} is {value!r}; it must be a shape such as (1, 1, 28, 28).")
+
+
 def check_number(name, value, least, below=math.inf):
     """Raise ValueError unless the value is a finite number within limits.
 
@@ -236,6 +247,58 @@ def check_logits(net, X):
             f"net turns images of shape {X[:1].shape} into {logits.shape}; it must give logits of shape (1, classes)."
         )
     return logits.shape[1]
+
+
+def check_named(name, value, what):
+    """Raise ValueError unless the value is a dictionary with something in it.
+
+    Args:
+        name (str): the argument's name.
+        value: what was given.
+        what (str): what the dictionary is for, as key → value.
+    """
+    if not isinstance(value, dict) or not value:
+        raise ValueError(
+            f"{name} is {'empty' if isinstance(value, dict) else _kind(value)}; it must be a dictionary {what}."
+        )
+
+
+def check_same_names(name, dictionaries):
+    """Raise ValueError unless all dictionaries in a dictionary have the same keys.
+
+    Args:
+        name (str): the argument's name.
+        dictionaries (dict[str, dict]): what was given.
+    """
+    (first, expected), *rest = dictionaries.items()
+    for key, dictionary in rest:
+        if list(dictionary) != list(expected):
+            raise ValueError(
+                f"{name} has {', '.join(map(str, dictionary))} in {key!r}, but {', '.join(map(str, expected))} in "
+                f"{first!r}; they must be the same."
+            )
+
+
+def check_numbers(name, values, shape=None):
+    """Return finite numbers as an array; ValueError where they are none.
+
+    Args:
+        name (str): the argument's name, and where in it the numbers are.
+        values (NDArray | numpy.ndarray | Sequence): what was given.
+        shape (tuple[int | None, ...], optional): the right shape, with None for any length.
+
+    Returns:
+        numpy.ndarray: the numbers, of their own type.
+    """
+    array = values.asnumpy() if isinstance(values, mx.nd.NDArray) else np.asarray(values)
+    if array.dtype.kind not in "biuf" or not array.size:
+        raise ValueError(f"{name} is {_kind(values) if array.size else 'empty'}; it must be numbers.")
+    if shape and (len(shape) != array.ndim or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True))):
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name} has shape {array.shape}; it must be ({wanted}).")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has a number that is {array[~np.isfinite(array)][0]}; all must be finite.")
+    return array
 
 
 def reason_of(error):

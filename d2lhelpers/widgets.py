@@ -6,6 +6,7 @@ import io
 import os
 
 import ipywidgets as widgets
+from matplotlib.figure import Figure
 from traitlets import TraitError
 
 
@@ -23,7 +24,7 @@ def explore(chart, **choices):
         Explorer: shows itself as the last value of a cell.
 
     Raises:
-        ValueError: a choice has another form, or does not allow the chart's default.
+        ValueError: the chart is no such function, or a choice has another form or does not allow the chart's default.
     """
     return Explorer(chart, choices)
 
@@ -58,6 +59,8 @@ class Explorer:
 
     def __init__(self, chart, choices):
         """Draw the chart with its defaults; see `explore`."""
+        if not callable(chart):
+            raise ValueError(f"chart is {chart!r}; it must be a function that returns a figure.")
         defaults = {name: parameter.default for name, parameter in inspect.signature(chart).parameters.items()}
         for name in choices:
             if name not in defaults:
@@ -80,6 +83,8 @@ class Explorer:
 
     def _draw(self):
         figure = self.chart(self.figure, **{name: control.value for name, control in self.controls.items()})
+        if not isinstance(figure, Figure):
+            raise ValueError(f"chart returned {figure!r}; it must return the figure that it has drawn.")
         png = io.BytesIO()
         figure.savefig(png, format="png", dpi=2 * figure.dpi)  # for screens with small pixels
         if self.figure is None:

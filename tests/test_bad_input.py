@@ -96,6 +96,10 @@ def pixel(value):
     return nd.array(X)
 
 
+def chart(figure=None, a=1):
+    """Draws nothing."""
+
+
 INT = {"dtype": np.int32}
 CASES = [
     # train and train_ch5: arguments
@@ -218,6 +222,62 @@ CASES = [
     (load("256"), "batch_size is '256'"),
     (load(8, train_size=0.5), "train_size is 0.5; it must be a whole number from 1 to 60000"),
     (load(8, ctx=[mx.cpu()]), r"ctx is \[cpu\(0\)\]; it must be a device"),
+    # figures
+    (lambda: d2l.show_fashion_mnist([], []), "there are 0 images and 0 labels; there must be one for each"),
+    (lambda: d2l.show_fashion_mnist(IMAGES[:3], ["coat"]), "there are 3 images and 1 labels"),
+    (lambda: d2l.show_fashion_mnist(np.zeros((2, 3, 8, 8)), "ab"), r"an image has shape \(3, 8, 8\)"),
+    (lambda: d2l.plot_histories({}), "histories is empty; it must be a dictionary name → History"),
+    (lambda: d2l.plot_histories(d2l.History()), "histories is a History; it must be a dictionary"),
+    (lambda: d2l.plot_histories({"a": 1}), "'loss' is nothing that these histories have measured"),
+    (lambda: d2l.plot_histories({"a": d2l.History()}, ["error"]), "'error' is nothing that these"),
+    (lambda: d2l.plot_distributions({}), "samples is empty"),
+    (lambda: d2l.plot_distributions({"a": LABELS}), "a row of samples is a ndarray; it must be a dictionary"),
+    (lambda: d2l.plot_distributions({"a": {"b": []}}), r"samples\['a'\]\['b'\] is empty; it must be numbers"),
+    (lambda: d2l.plot_distributions({"a": {"b": [np.nan]}}), r"\['b'\] has a number that is nan; all must be finite"),
+    (
+        lambda: d2l.plot_distributions({"a": {"b": LABELS}, "c": {"d": LABELS}}),
+        "samples has d in 'c', but b in 'a'; they must be the same",
+    ),
+    (lambda: d2l.plot_batch_norm([]), "values is empty; it must be numbers"),
+    (lambda: d2l.plot_batch_norm("many"), "values is 'many'; it must be numbers"),
+    (lambda: d2l.plot_batch_norm([1, np.inf]), "values has a number that is inf"),
+    (lambda: d2l.plot_maps({}), "rows is empty; it must be a dictionary name → pictures"),
+    (lambda: d2l.plot_maps({"a": []}), r"rows\['a'\] has no pictures"),
+    (lambda: d2l.plot_maps({"a": [LABELS]}), r"in rows\['a'\] has shape \(20,\); it must be \(any, any\)"),
+    (lambda: d2l.plot_maps({"a": IMAGES[:2]}, scale="all"), "scale is 'all'; it must be 'own', 'row' or 'symmetric'"),
+    (lambda: d2l.plot_maps({"a": IMAGES[:2]}, backgrounds={"b": IMAGES[0]}), r"rows\['a'\] has no background"),
+    (lambda: d2l.plot_bars({}), "panels is empty"),
+    (lambda: d2l.plot_bars({"a": {}}), "a panel is empty; it must be a dictionary row → length"),
+    (lambda: d2l.plot_bars({"a": {"x": 1}, "b": {"y": 1}}), "panels has y in 'b', but x in 'a'"),
+    (lambda: d2l.plot_by_layer({}), "panels is empty"),
+    (lambda: d2l.plot_by_layer({"a": [1, 2]}), "a panel is a list; it must be a dictionary name → a number for each"),
+    (lambda: d2l.plot_points({}, "x", "y"), "points is empty"),
+    (lambda: d2l.plot_points({"a": (1, 2, 3)}, "x", "y"), r"points\['a'\] has shape \(3,\); it must be \(2\)"),
+    (lambda: d2l.plot_points({"a": (1, np.nan)}, "x", "y"), r"points\['a'\] has a number that is nan"),
+    (
+        lambda: d2l.plot_prediction(IMAGES, LABELS[:3], 0, "abc"),
+        r"picture has shape \(20, 10, 10\); it must be \(any, any\)",
+    ),
+    (
+        lambda: d2l.plot_prediction(IMAGES[0], LABELS[:2], 0, "abc"),
+        r"probabilities has shape \(2,\); it must be \(3\)",
+    ),
+    (
+        lambda: d2l.plot_prediction(IMAGES[0], LABELS[:3], 3, "abc"),
+        "label is 3; it must be a whole number from 0 to 2",
+    ),
+    (lambda: d2l.plot_confusion(np.eye(3), "ab"), r"matrix has shape \(3, 3\); it must be \(2, 2\)"),
+    (lambda: d2l.plot_network({}, (1, 1, 8, 8)), "nets is empty; it must be a dictionary title → network"),
+    (lambda: d2l.plot_network("net", (1, 1, 8, 8)), "net is 'net'; it must be a Gluon block"),
+    (lambda: d2l.plot_network(network(), 8), r"input_shape is 8; it must be a shape such as \(1, 1, 28, 28\)"),
+    (lambda: d2l.plot_network(network(), (1, 1, 2, 2)), r"input_shape is \(1, 1, 2, 2\), which this network cannot"),
+    # sliders
+    (lambda: d2l.explore(3, a=(0, 1)), "chart is 3; it must be a function that returns a figure"),
+    (lambda: d2l.explore(chart, b=(0, 1)), "b is no argument of the chart; it has figure, a"),
+    (lambda: d2l.explore(chart, a=(2, 5)), r"a is \(2, 5\) with the default 1, .*: 1 is not from 2 to 5"),
+    (lambda: d2l.explore(chart, a=3), "a is 3 with the default 1, which makes no slider"),
+    (lambda: d2l.explore(chart, a=[]), r"a is \[\] with the default 1, which makes no slider"),
+    (lambda: d2l.explore(chart, a=(0, 1)), "chart returned None; it must return the figure that it has drawn"),
     # the rest
     (lambda: d2l.set_seed(1.5), "seed is 1.5; it must be a whole number from 0 to 4294967295"),
     (lambda: d2l.set_seed(2**32), "seed is 4294967296; it must be"),
