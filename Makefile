@@ -3,7 +3,8 @@
 #   PORT=8888        JupyterLab's port (default: the first free one from 8888)
 #   BROWSER=none     JupyterLab opens no browser
 #   NOTEBOOKS=...    the folder that JupyterLab opens
-#   CHAPTER=...      the chapter that `make reference` computes
+#   CHAPTER=...      the chapter that `make reset` or `make reference` is about
+#   HUB=https://...  the JupyterHub that `make links` writes links for
 #   WORKERS=2        how many processes `make scale` trains with
 #   CHECKPOINT=...   the folder where `make scale` keeps its training
 #   RUNS=20          how often `make soak` runs the chapters
@@ -20,7 +21,7 @@ BIN := .venv/bin
 COMPILE = $(PYTHON) tools/bootstrap.py uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help env lab test notebooks lint data lock reference bench scale soak clean
+.PHONY: help env lab test notebooks lint data update reset handout links book lock audit reference bench scale soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +59,8 @@ lock: ## Compile requirements/*.txt from pyproject.toml
 	$(COMPILE) pyproject.toml --extra cpu -o requirements/cpu.txt
 	$(COMPILE) pyproject.toml --extra cu112 -c requirements/cpu.txt -o requirements/cu112.txt
 	$(COMPILE) pyproject.toml --extra dev -c requirements/cpu.txt -c requirements/cu112.txt -o requirements/dev.txt
+	$(COMPILE) --group book -o requirements/book.txt
+	$(PYTHON) tools/bootstrap.py uv run --quiet --no-project --with packaging tools/environments.py
 
 reference: env ## Compute the reference results of CHAPTER
 	$(BIN)/python benchmarks/reference.py $(CHAPTER)
@@ -71,6 +74,31 @@ scale: env ## Train LeNet in WORKERS processes of this machine
 
 soak: env ## Run the chapters RUNS times, with other seeds and numbers of threads
 	$(PYTHON) tools/soak.py --runs=$(RUNS)
+
+book: ## Build the web book in build/book from the stored notebooks
+	$(PYTHON) tools/bootstrap.py uv venv --quiet --clear --python 3.11 build/venv
+	$(PYTHON) tools/bootstrap.py uv pip sync --quiet --python build/venv --require-hashes requirements/book.txt
+	rm -rf build/book build/chapters
+	mkdir -p build/chapters
+	cp docs/index.md notebooks/*.ipynb build/chapters
+	build/venv/bin/sphinx-build --fail-on-warning --keep-going --quiet -c docs build/chapters build/book
+	@echo "The book begins at build/book/index.html."
+
+handout: ## Write the chapters without solutions to build/handout
+	$(PYTHON) tools/handout.py
+
+links: ## Print the links for Binder and JupyterHub, from the remote of git
+	@$(PYTHON) tools/links.py $(HUB)
+
+update: ## Take over what is new; what you have changed is kept
+	@$(PYTHON) tools/edits.py update
+
+reset: ## Make CHAPTER as it came; yours is kept in notebooks/mine
+	@$(PYTHON) tools/edits.py reset $(if $(filter file,$(origin CHAPTER)),,$(CHAPTER))
+
+audit: ## Look for known vulnerabilities of the locked versions
+	$(PYTHON) tools/bootstrap.py uv tool run pip-audit --strict --disable-pip --require-hashes \
+		-r requirements/cpu.txt -r requirements/cu112.txt -r requirements/dev.txt -r requirements/book.txt
 
 clean: ## Remove the environment, the project's uv and all caches
 	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis build *.egg-info

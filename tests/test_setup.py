@@ -16,7 +16,10 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("cpu", "cu112", "dev")
-TARGETS = "env lab test notebooks lint data lock reference bench scale soak clean".split()
+TARGETS = (
+    "env lab test notebooks lint data update reset handout links book lock audit reference bench scale soak clean"
+).split()
+WITHOUT_ENVIRONMENT = "update reset handout links book lock audit clean".split()
 
 
 def run(*command, path=os.environ["PATH"], cwd=ROOT, **variables):
@@ -255,7 +258,7 @@ def test_every_target_has_a_recipe(target):
     result = run("make", "-n", target)
     assert result.returncode == 0
     builds = "tools/bootstrap.py env" in result.stdout
-    assert builds == (target not in ("lock", "clean"))
+    assert builds == (target not in WITHOUT_ENVIRONMENT)
 
 
 def test_a_missing_python_is_one_sentence():
@@ -311,7 +314,7 @@ def test_the_locks_agree():
     assert pins("cpu").keys() - pins("cu112").keys() == {"mxnet"}
 
 
-@pytest.mark.parametrize("name", [*LOCKS, "build"])
+@pytest.mark.parametrize("name", [*LOCKS, "book", "build"])
 def test_a_lock_has_hashes_and_no_address_or_path(name):
     text = (ROOT / "requirements" / f"{name}.txt").read_text()
     assert "#    make lock\n" in text
@@ -321,11 +324,12 @@ def test_a_lock_has_hashes_and_no_address_or_path(name):
     assert all("--hash=sha256:" in requirement for requirement in requirements)
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "book"])
 def test_a_lock_holds_what_pyproject_asks_for(name):
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    locked = pins(name)
-    for requirement in map(Requirement, project["dependencies"] + project["optional-dependencies"][name]):
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project, locked = settings["project"], pins(name)
+    needs = settings["dependency-groups"].get(name) or project["dependencies"] + project["optional-dependencies"][name]
+    for requirement in map(Requirement, needs):
         versions = locked[canonicalize_name(requirement.name)]
         assert all(requirement.specifier.contains(version) for version in versions), requirement
 

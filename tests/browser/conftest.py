@@ -1,5 +1,7 @@
 """JupyterLab, started as `make lab` does, in a real Chromium."""
 
+import contextlib
+import functools
 import json
 import os
 import re
@@ -61,18 +63,14 @@ def settings(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
-def lab(folder, settings, tmp_path_factory):
-    """The address of JupyterLab, with its token."""
+@contextlib.contextmanager
+def running_lab(settings, folder, **variables):
+    """Start JupyterLab in a folder, as `make lab` does; gives its address, with its token."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    environment |= {
-        "D2L_BUDGET": "smoke",
-        "D2L_PROGRESS": str(tmp_path_factory.mktemp("record") / "progress.json"),
-        "JUPYTERLAB_SETTINGS_DIR": str(settings.parent),
-    }
+    environment |= {"D2L_BUDGET": "smoke", "JUPYTERLAB_SETTINGS_DIR": str(settings.parent), **variables}
     command = ["make", "lab", "BROWSER=none", f"PORT={port}", f"NOTEBOOKS={folder}"]
     options = {"cwd": ROOT, "env": environment, "text": True, "start_new_session": True}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
@@ -85,6 +83,20 @@ def lab(folder, settings, tmp_path_factory):
     yield found[0]
     os.killpg(process.pid, 15)
     process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def start_lab(settings):
+    """Start JupyterLab: with start_lab(folder) as address."""
+    return functools.partial(running_lab, settings)
+
+
+@pytest.fixture(scope="session")
+def lab(folder, start_lab, tmp_path_factory):
+    """The address of JupyterLab on the chapters."""
+    record = tmp_path_factory.mktemp("record") / "progress.json"
+    with start_lab(folder, D2L_PROGRESS=str(record)) as address:
+        yield address
 
 
 class Notebook:

@@ -1,10 +1,16 @@
 """Each chapter in JupyterLab: all cells run, every slider moves its figure, and training can be stopped."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import nbformat
 import pytest
 from d2lhelpers.exercises import CHAPTERS
 from nbformat.v4 import new_code_cell, new_notebook
 
+ROOT = Path(__file__).resolve().parents[2]
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
 
@@ -79,3 +85,19 @@ def test_the_curves_stay_in_place_and_stop_leaves_a_usable_network(open_notebook
     assert notebook.error_outputs() == []
     assert curves.count() == 1
     assert notebook.errors == []
+
+
+def test_the_workspace_of_binder_opens_chapter_1(browser, start_lab, folder, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "notebooks").symlink_to(folder)
+    workspaces = {"JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces")}
+    jupyter = Path(sys.executable).with_name("jupyter")
+    command = [jupyter, "lab", "workspaces", "import", ROOT / "binder" / "workspace.json"]
+    subprocess.run(command, check=True, env={**os.environ, **workspaces})
+    with start_lab(tmp_path / "home", **workspaces) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.locator(".jp-Notebook h1").first.wait_for(timeout=60_000)
+        assert page.locator(".jp-Notebook h1").first.inner_text().startswith("1 · Batch normalisation")
+        assert page.locator(".jp-DirListing-itemText").count() >= len(CHAPTERS)
+        page.close()
