@@ -1,0 +1,22 @@
+"""Settings of Sphinx for the web book: `make book` writes it to build/book from the stored notebooks."""
+
+import importlib.util
+from pathlib import Path
+
+project = "Modern convolutional networks, hands on"
+author = "The contributors"
+copyright = "2026, the contributors, CC BY 4.0"
+extensions = ["myst_nb", "sphinx.ext.mathjax", "sphinx_copybutton"]
+nb_execution_mode = "off"  # the stored outputs are those that nbval compares
+myst_enable_extensions = ["dollarmath"]
+suppress_warnings = ["myst.header"]  # chapters may skip a level of headings
+
+html_theme = "sphinx_book_theme"
+html_title = project
+html_theme_options = {"show_navbar_depth": 1, "home_page_in_toc": True, "navbar_persistent": []}
+html_css_files = ["book.css"]
+# MathJax comes with the book: one file, which draws with its own shapes and needs no fonts.
+mathjax = importlib.util.find_spec("sphinx-mathjax-offline").submodule_search_locations[0]
+html_static_path = ["book.css", str(Path(mathjax, "static", "mathjax", "tex-svg.js"))]
+mathjax_path = "tex-svg.js"
+copybutton_selector = "div.cell_input pre"
