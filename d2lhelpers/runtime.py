@@ -9,6 +9,7 @@ import importlib.util
 import os
 import random
 import re
+import sys
 from pathlib import Path
 
 import loky
@@ -33,12 +34,14 @@ _CUDA_LIBRARIES = (
 
 
 def _preload_cuda():
-    """Load the CUDA libraries that `pip install d2lhelpers[cu112]` brought along, if it did."""
+    """Load the CUDA libraries that `pip install d2lhelpers[cu112]` brought along, or conda, if they did."""
     spec = importlib.util.find_spec("nvidia")
-    for root in map(Path, spec.submodule_search_locations if spec else ()):
-        for library in _CUDA_LIBRARIES:
-            if (root / library).exists():
-                ctypes.CDLL(str(root / library), mode=ctypes.RTLD_GLOBAL)
+    roots = [Path(root) for root in spec.submodule_search_locations] if spec else []
+    for library in map(Path, _CUDA_LIBRARIES):
+        for path in (*(root / library for root in roots), Path(sys.prefix, "lib", library.name)):
+            if path.exists():
+                ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+                break
 
 
 def _explain_import_failure(error):

@@ -1,6 +1,8 @@
 """Device, threads, budget, seed, and what is said when MXNet cannot be loaded."""
 
+import ctypes
 import os
+import shutil
 import subprocess
 import sys
 
@@ -20,6 +22,21 @@ def fresh(monkeypatch):
     runtime._choose_device.cache_clear()
     yield monkeypatch
     runtime._choose_device.cache_clear()
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
+@pytest.mark.parametrize("place", ["lib", "site-packages/nvidia/cuda_runtime/lib"])
+def test_cuda_libraries_of_conda_and_of_pypi_are_loaded_for_everybody(monkeypatch, tmp_path, place):
+    symbol, folder = f"d2l_test_{place[:3]}", tmp_path / place
+    folder.mkdir(parents=True)
+    source = tmp_path / "cuda.c"
+    source.write_text(f"int {symbol}(void) {{ return 42; }}")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", folder / "libcudart.so.11.0", source], check=True)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    assert not hasattr(ctypes.CDLL(None), symbol)
+    runtime._preload_cuda()
+    assert getattr(ctypes.CDLL(None), symbol)() == 42
 
 
 @pytest.mark.parametrize(

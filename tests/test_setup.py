@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -374,3 +375,24 @@ def test_ruff_asks_for_docstrings_in_the_package_and_bears_with_notebooks(name, 
     command = (ruff, "check", "--no-cache", "--output-format=json", "--stdin-filename", name, "-")
     result = subprocess.run(command, cwd=ROOT, input=code, capture_output=True, text=True)
     assert {finding["code"] for finding in json.loads(result.stdout)} == rules
+
+
+# What others read
+
+
+def test_the_version_is_the_same_everywhere():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    newest, date = re.search(r"^## (\S+) \((.+)\)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE).groups()
+    assert citation["version"] == newest == version
+    assert citation["date-released"] == date
+    assert f"version {version}" in (ROOT / "README.md").read_text()
+
+
+def test_the_workflow_runs_ci():
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    commands = [step.get("run") for step in jobs["test"]["steps"]]
+    assert commands[-1] == ".ci/run"
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    installed = next(command for command in commands if command and "apt-get install" in command)
+    assert set((ROOT / "binder" / "apt.txt").read_text().split()) <= set(installed.split())

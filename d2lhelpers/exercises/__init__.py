@@ -66,7 +66,7 @@ def hint(name):
     hints = _find(name).hints
     given = _hints_given.get(name, 0) % len(hints)
     _hints_given[name] = given + 1
-    more = "" if given + 1 < len(hints) else " (This was the last one. The solution is folded up below the exercise.)"
+    more = "" if given + 1 < len(hints) else " (This was the last one.)"
     return Hint(f"Hint {given + 1} of {len(hints)}: {hints[given]}{more}")
 
 
