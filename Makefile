@@ -45,6 +45,8 @@ test: env ## Run every notebook against its stored outputs, then the tests
 notebooks: env ## Run every notebook and store its outputs
 	D2L_PROGRESS=$$(mktemp -d)/progress.json PYTEST_CURRENT_TEST=1 $(BIN)/jupyter-nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	@# what a cell prints may come in parts
+	$(BIN)/jupyter-nbconvert --to notebook --inplace --coalesce-streams notebooks/*.ipynb
 
 lint: env ## Check style, format and spelling
 	$(BIN)/ruff check

@@ -64,6 +64,13 @@ def test_most_outputs_are_compared(path):
 
 
 @each_notebook
+def test_what_a_cell_prints_is_in_one_piece(path):
+    for cell in code_cells(path):
+        kinds = [output.get("name", output.output_type) for output in cell.outputs]
+        assert ("stdout", "stdout") not in zip(kinds, kinds[1:], strict=False), cell.id
+
+
+@each_notebook
 def test_nothing_machine_made_is_stored(path):
     text = path.read_text()
     assert path.stat().st_size < 1_500_000

@@ -1,5 +1,6 @@
 """Tests of the set-up: Makefile, tools/bootstrap.py, pyproject.toml and requirements/."""
 
+import ast
 import importlib.util
 import json
 import os
@@ -396,3 +397,39 @@ def test_the_workflow_runs_ci():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     installed = next(command for command in commands if command and "apt-get install" in command)
     assert set((ROOT / "binder" / "apt.txt").read_text().split()) <= set(installed.split())
+
+
+# What the code leaves to others
+
+
+def calls(path):
+    """The names of all that a file calls or imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from (alias.name for alias in node.names)
+            yield getattr(node, "module", None) or ""
+
+
+def test_nothing_is_unpickled_evaluated_or_unpacked():
+    dangerous = re.compile(
+        r"(.*\.)?(pickle|dill|eval|exec|extractall|unpack_archive|load_states|save_states|os\.system)"
+    )
+    found = {
+        (path.relative_to(ROOT).as_posix(), name)
+        for folder in ("d2lhelpers", "tools", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+        for name in calls(path)
+        if dangerous.fullmatch(name)
+    }
+    # the definitions of the chapters; and PyTorch's name for "not in training"
+    assert found == {("d2lhelpers/chapters.py", "exec"), ("benchmarks/pytorch.py", "module.eval")}
+
+
+def test_downloads_are_encrypted_where_the_address_has_it_and_verified_everywhere():
+    from d2lhelpers import download
+
+    plain = [address for address in download.sources() if not address.startswith("https://")]
+    assert all(".s3-website." in address for address in plain)  # S3's websites have no https
+    assert all(re.fullmatch("[0-9a-f]{64}", sha256) for _, sha256, _ in download.FILES.values())

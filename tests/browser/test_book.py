@@ -73,7 +73,10 @@ def test_a_chapter_has_formulas_figures_code_to_copy_and_folded_solutions(open_p
     assert page.locator("mjx-merror").count() == 0
     figures = page.locator(".cell_output img")
     assert figures.count() >= 9
-    assert figures.evaluate_all("images => images.every(image => image.complete && image.naturalWidth > 100)")
+    shapes = figures.evaluate_all(
+        "images => images.map(image => [image.naturalWidth / image.naturalHeight, image.width / image.height])"
+    )
+    assert all(drawn == pytest.approx(natural, rel=0.02) for natural, drawn in shapes)
     cells = page.locator(".cell_input pre").count()
     assert cells >= 40 and page.locator("button.copybtn").count() == cells
 
