@@ -90,13 +90,13 @@ handout: ## Write the chapters without solutions to build/handout
 	$(PYTHON) tools/handout.py
 
 links: ## Print the links for Binder and JupyterHub, from the remote of git
-	@$(PYTHON) tools/links.py $(HUB)
+	@$(PYTHON) tools/links.py "$(HUB)"
 
 update: ## Take over what is new; what you have changed is kept
 	@$(PYTHON) tools/edits.py update
 
 reset: ## Make CHAPTER as it came; yours is kept in notebooks/mine
-	@$(PYTHON) tools/edits.py reset $(if $(filter file,$(origin CHAPTER)),,$(CHAPTER))
+	@$(PYTHON) tools/edits.py reset "$(if $(filter file,$(origin CHAPTER)),,$(CHAPTER))"
 
 audit: ## Look for known vulnerabilities of the locked versions
 	$(PYTHON) tools/bootstrap.py uv tool run pip-audit --strict --disable-pip --require-hashes \

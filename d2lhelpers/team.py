@@ -4,6 +4,7 @@ import atexit
 import functools
 import itertools
 import os
+import re
 import sys
 import threading
 import time
@@ -13,6 +14,16 @@ from .runtime import mx
 PATIENCE = 60  # seconds for one batch, unless D2L_PATIENCE says otherwise
 _trainings = itertools.count()
 _connect = functools.cache(mx.kv.create)  # a process can join the others only once
+
+
+def _patience():
+    """Return how many seconds a batch may take before the other processes count as gone."""
+    seconds = os.environ.get("D2L_PATIENCE") or str(PATIENCE)
+    if not re.fullmatch(r"\d+(\.\d+)?", seconds):
+        raise ValueError(f"D2L_PATIENCE is {seconds!r}; it must be a number of seconds.")
+    return float(seconds)
+
+
 atexit.register(_connect.cache_clear)  # it must leave them before Python is gone
 
 
@@ -79,10 +90,10 @@ class Team(Alone):
             raise ValueError(
                 f"ctx is a list of {len(ctx)} devices; with kvstore each process has one: start more of them."
             )
+        self.patience = _patience()
         self.store, self.device = _connect(kvstore), ctx[0]
         self.rank, self.size = self.store.rank, self.store.num_workers
         self.net, self.buffers, self.training = None, {}, next(_trainings)
-        self.patience = float(os.environ.get("D2L_PATIENCE", PATIENCE))
         self.ticks, self.last, self.over = 0, 0, threading.Event()
         self.watch = threading.Thread(target=self._watch, daemon=True)
 

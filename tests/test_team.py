@@ -174,6 +174,13 @@ def test_refusals(monkeypatch, kvstore, role, sentence):
         d2l.fit(network(), batch_size=32, num_epochs=1, kvstore=kvstore, **SIZES)
 
 
+def test_patience_must_be_a_number(monkeypatch):
+    monkeypatch.setenv("DMLC_ROLE", "worker")
+    monkeypatch.setenv("D2L_PATIENCE", "a minute")
+    with pytest.raises(ValueError, match="D2L_PATIENCE is 'a minute'; it must be a number of seconds"):
+        d2l.fit(network(), batch_size=32, num_epochs=1, kvstore="dist_sync", **SIZES)
+
+
 def test_two_devices_compute_what_one_does():
     def run(ctx):
         d2l.set_seed(0)

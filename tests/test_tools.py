@@ -57,7 +57,7 @@ def edit(folder, name, text):
 
 
 def mine(folder):
-    return sorted((folder / "notebooks" / "mine").glob("*"))
+    return sorted(path for path in (folder / "notebooks" / "mine").rglob("*") if path.is_file())
 
 
 def test_an_update_keeps_what_the_learner_has_changed(upstream, clone):
@@ -69,7 +69,7 @@ def test_an_update_keeps_what_the_learner_has_changed(upstream, clone):
     assert result.returncode == 0, result.stderr
     assert (clone / CHAPTER).read_text() == new
     assert [path.read_text() for path in mine(clone)] == [learners]
-    assert str(mine(clone)[0].relative_to(clone)) in result.stdout
+    assert str(mine(clone)[0].relative_to(clone)).removesuffix(f"/{CHAPTER}") in result.stdout
     assert (clone / OTHER).read_text() == others, "the update has nothing new for this chapter"
 
     assert tool(clone, "edits", "update").stdout == "Nothing is new.\n"
@@ -85,22 +85,104 @@ def test_an_update_keeps_a_changed_chapter_that_has_gone(upstream, clone):
     assert [path.read_text() for path in mine(clone)] == [learners]
 
 
-def test_an_update_touches_nothing_where_the_learner_has_made_commits(upstream, clone):
+def test_files_of_one_name_are_kept_apart(upstream, clone):
+    names = [f"{folder}/notes.txt" for folder in ("tools", "tools/deep", "notebooks")]
+    for folder, text in ((upstream, "old"), (clone, None), (upstream, "new")):
+        for name in names:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text or f"mine: {name}")
+        if text:
+            commit(folder, text)
+        if text == "old":
+            git(clone, "pull", "--quiet")
+    assert tool(clone, "edits", "update").returncode == 0
+    assert {path.read_text() for path in mine(clone)} == {f"mine: {name}" for name in names}
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+@pytest.mark.parametrize("staged", [False, True])
+def test_a_file_that_the_update_brings_too_is_kept(upstream, clone, ignored, staged):
+    name = "notebooks/05 Übung.ipynb"
+    (clone / name).write_text("My own")
+    if ignored:
+        (clone / ".git" / "info" / "exclude").write_text("*Übung*")
+    if staged:
+        git(clone, "add", "--force", name)
+    (upstream / name).write_text("A new chapter")
+    commit(upstream)
+    result = tool(clone, "edits", "update")
+    assert result.returncode == 0, result.stderr
+    assert (clone / name).read_text() == "A new chapter"
+    assert [path.read_text() for path in mine(clone)] == ["My own"]
+
+
+def test_what_is_staged_is_kept_too(upstream, clone):
+    staged = edit(clone, CHAPTER, "Staged")
+    git(clone, "add", CHAPTER)
+    now = edit(clone, CHAPTER, "Changed again")
+    edit(upstream, CHAPTER, "A better text")
+    commit(upstream)
+    assert tool(clone, "edits", "update").returncode == 0
+    assert [path.read_text() for path in mine(clone)] == [now, staged]
+
+
+def test_a_renamed_chapter_and_a_folder_in_the_place_of_a_file(upstream, clone):
     learners = edit(clone, CHAPTER, "My notes")
+    (clone / OTHER).unlink()
+    (clone / OTHER).mkdir()
+    (clone / OTHER / "inside").write_text("Mine")
+    git(upstream, "mv", CHAPTER, "notebooks/01_normalisation.ipynb")
+    new = edit(upstream, OTHER, "A better text")
+    commit(upstream)
+    assert tool(clone, "edits", "update").returncode == 0
+    assert not (clone / CHAPTER).exists() and (clone / "notebooks/01_normalisation.ipynb").exists()
+    assert (clone / OTHER).read_text() == new
+    assert [path.read_text() for path in mine(clone)] == [learners, "Mine"]
+
+
+def test_an_update_touches_nothing_where_the_ways_have_parted(upstream, clone):
+    edit(clone, CHAPTER, "My notes")
     commit(clone)
+    assert tool(clone, "edits", "update").stdout == "Nothing is new.\n"
+    learners = edit(clone, CHAPTER, "More notes")
     edit(upstream, CHAPTER, "A better text")
     commit(upstream)
     result = tool(clone, "edits", "update")
-    assert result.returncode == 1 and "commits of its own: merge them by hand with `git pull`" in result.stderr
+    assert result.returncode == 1 and "gone different ways" in result.stderr
     assert (clone / CHAPTER).read_text() == learners and not mine(clone)
 
 
-def test_an_update_without_network_or_repository_is_one_sentence(upstream, clone):
+def test_what_stands_in_the_way_of_an_update_is_one_sentence(upstream, clone):
+    def refused(*command):
+        result = tool(clone, "edits", *(command or ["update"]))
+        assert result.returncode == 1 and "Traceback" not in result.stderr
+        return result.stderr
+
     shutil.move(upstream, upstream.with_name("moved"))
-    assert "Nothing could be fetched: check the network" in tool(clone, "edits", "update").stderr
+    assert "Nothing could be fetched: check the network" in refused()
+    git(clone, "checkout", "--quiet", "--detach")
+    assert "on no branch: go back to one" in refused()
+    git(clone, "checkout", "--quiet", "-b", "own")
+    assert "follows no other" in refused()
+    (clone / ".git" / "MERGE_HEAD").touch()
+    assert "in the middle of something" in refused()
+    assert "in the middle of something" in refused("reset", "02_vgg")
     shutil.rmtree(clone / ".git")
-    assert "clone it anew" in tool(clone, "edits", "update").stderr
-    assert "clone it anew" in tool(clone, "edits", "reset", "01_batch_norm").stderr
+    assert "no git repository" in refused()
+    git(clone.parent, "init", "--quiet")
+    assert "no git repository of its own" in refused()
+    assert "no git repository of its own" in refused("reset", "02_vgg")
+    for command in ([""], ["update", "all"], ["reset", "a", "b"]):
+        assert "Use `make update` or `make reset CHAPTER=02_vgg`" in refused(*command)
+
+
+@pytest.mark.parametrize("command", [["edits", "update"], ["edits", "reset", "02_vgg"], ["links"]])
+def test_without_git_there_is_one_sentence(clone, command):
+    name, *arguments = command
+    script = [sys.executable, f"tools/{name}.py", *arguments]
+    result = subprocess.run(script, cwd=clone, env={"PATH": ""}, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr == "There is no git on PATH: install it.\n"
 
 
 def test_a_chapter_can_be_reset(clone):
@@ -112,8 +194,16 @@ def test_a_chapter_can_be_reset(clone):
     assert (clone / OTHER).read_text() == others
     assert git(clone, "status", "--porcelain") == f"M {OTHER}", "what was set aside is not in git's way"
 
-    tool(clone, "edits", "reset", "01_batch_norm")
+    tool(clone, "edits", "reset", "batch_norm")
     assert len(mine(clone)) == 1, "nothing was changed, so there is nothing to keep"
+
+
+def test_a_chapter_is_reset_to_how_it_came_after_commits_too(clone):
+    original, learners = (clone / CHAPTER).read_text(), edit(clone, CHAPTER, "My notes")
+    commit(clone)
+    assert tool(clone, "edits", "reset", "01_batch_norm").returncode == 0
+    assert (clone / CHAPTER).read_text() == original
+    assert [path.read_text() for path in mine(clone)] == [learners]
 
 
 def test_a_deleted_chapter_can_be_had_again(clone):
@@ -155,6 +245,14 @@ def test_a_handout_has_everything_but_solutions(upstream):
         ("https://github.com/OWNER/REPO.git", "gh/OWNER/REPO/main", "https%3A%2F%2Fgithub.com%2FOWNER%2FREPO"),
         ("git@github.com:OWNER/REPO.git", "gh/OWNER/REPO/main", "https%3A%2F%2Fgithub.com%2FOWNER%2FREPO"),
         ("ssh://git@github.com:22/OWNER/REPO", "gh/OWNER/REPO/main", "https%3A%2F%2Fgithub.com%2FOWNER%2FREPO"),
+        ("git@github.com:123/REPO", "gh/123/REPO/main", "https%3A%2F%2Fgithub.com%2F123%2FREPO"),
+        ("git@GitHub.com:/OWNER/REPO.git", "gh/OWNER/REPO/main", "https%3A%2F%2Fgithub.com%2FOWNER%2FREPO"),
+        ("ssh://git@ssh.github.com:443/A/REPO.git", "gh/A/REPO/main", "https%3A%2F%2Fgithub.com%2FA%2FREPO"),
+        (
+            "https://oauth2:SECRET@git.example.org:8443/A/REPO",
+            "git/https%3A%2F%2Fgit.example.org%3A8443%2FA%2FREPO/main",
+            "https%3A%2F%2Fgit.example.org%3A8443%2FA%2FREPO",
+        ),
         ("https://x:y@gitlab.com/A/B/REPO/", "gl/A%2FB%2FREPO/main", "https%3A%2F%2Fgitlab.com%2FA%2FB%2FREPO"),
         (
             "https://git.example.org/REPO.git",
@@ -165,7 +263,8 @@ def test_a_handout_has_everything_but_solutions(upstream):
 )
 def test_links_follow_the_remote(upstream, remote, binder, repository):
     git(upstream, "remote", "add", "origin", remote)
-    printed = tool(upstream, "links", "https://hub.example.org/").stdout
+    printed = tool(upstream, "links", "hub.example.org/").stdout
+    assert "SECRET" not in printed
     chapter = "lab%2Ftree%2Fnotebooks%2F01_batch_norm.ipynb"
     assert f"https://mybinder.org/v2/{binder}?urlpath={chapter}\n" in printed
     pull = f"https://hub.example.org/hub/user-redirect/git-pull?repo={repository}&branch=main"
@@ -182,7 +281,27 @@ def test_links_take_the_branch_that_is_followed(upstream, clone):
 
 def test_links_without_a_public_remote_are_one_sentence(upstream, clone):
     assert "git knows no remote: add one" in tool(upstream, "links").stderr
-    assert "no address that others can reach" in tool(clone, "links").stderr
+    for remote in (None, "https://SECRET@intranet/A/REPO", "http://192.168.1.5/A/REPO", "file:///A/REPO"):
+        if remote:
+            git(clone, "remote", "set-url", "origin", remote)
+        said = tool(clone, "links").stderr
+        assert "no address that others can reach" in said and "SECRET" not in said
+    git(clone, "checkout", "--quiet", "--detach")
+    assert "on no branch" in tool(clone, "links").stderr
+
+
+def test_a_handout_is_not_lost_to_a_broken_chapter(upstream):
+    assert tool(upstream, "handout").returncode == 0
+    (upstream / CHAPTER).write_text("{")
+    result = tool(upstream, "handout")
+    assert result.returncode == 1 and result.stderr.startswith(f"{CHAPTER} is no notebook")
+    assert (upstream / "build" / "handout" / "01_batch_norm.ipynb").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["100"], ["2G", "true"], ["-5", "true"], ["100", "no-such-command"]])
+def test_limits_that_are_none(arguments):
+    result = tool(ROOT, "limit", *arguments)
+    assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
 
 
 def test_memory_is_limited(tmp_path):

@@ -4,63 +4,69 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST = "notebooks/01_batch_norm.ipynb"
 
 
+def git(*arguments):
+    """Return what a git command prints, or nothing where it fails."""
+    return subprocess.run(["git", *arguments], cwd=str(ROOT), capture_output=True, text=True).stdout.strip()
+
+
 def remote():
     """Return the address that this branch is pulled from, and the branch's name there."""
-
-    def git(*arguments):
-        result = subprocess.run(
-            ["git", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        return result.stdout.strip()
-
     name, _, branch = git("rev-parse", "--abbrev-ref", "@{upstream}").partition("/")
-    url = git("remote", "get-url", name or "origin")
+    url = git("remote", "get-url", name or "origin") or git("remote", "get-url", "origin")
     if not url:
         sys.exit("git knows no remote: add one with `git remote add origin https://...`.")
-    return url, branch or git("rev-parse", "--abbrev-ref", "HEAD")
+    branch = branch or git("rev-parse", "--abbrev-ref", "HEAD")
+    if branch == "HEAD":
+        sys.exit("This folder is on no branch: go back to one, for example with `git checkout main`.")
+    return url, branch
 
 
 def web_address(url):
-    """Return the https address of a remote, as (host, path) without .git; stop where it has none."""
-    found = re.fullmatch(r"(?:https?://|ssh://)?(?:[^@/]+@)?([\w.-]+\.\w+)(?::\d+(?=/))?[:/](.+?)(?:\.git)?/?", url)
-    if not found:
-        sys.exit(
-            f"The remote {url} is no address that others can reach: use one such as https://github.com/OWNER/REPO."
-        )
-    return found[1], found[2]
+    """Return the https address of a remote, without user, password and .git; stop where it has none."""
+    short = re.fullmatch(r"(?:[^@/:]+@)?([^@/:]+):(?!//)(.+)", url)  # user@host:path
+    parts = urlsplit(f"ssh://{short[1]}/{short[2].lstrip('/')}" if short else url)
+    host, port = (parts.hostname or "").lower(), parts.port if parts.scheme.startswith("http") else None
+    host = re.sub(r"^(www|ssh)\.(github|gitlab)\.com$", r"\2.com", host)
+    path = re.sub(r"\.git$", "", parts.path.strip("/"))
+    if parts.scheme not in ("http", "https", "ssh", "git") or not re.search(r"\.[a-z]+$", host) or not path:
+        sys.exit("The remote is no address that others can reach; it must be like https://github.com/OWNER/REPO.")
+    return f"https://{host}{f':{port}' if port else ''}/{path}"
 
 
 def links(url, branch, hub):
     """Return title and address of each link."""
-    host, path = web_address(url)
-    address = f"https://{host}/{path}"
-    if host == "github.com":
-        spec = f"gh/{path}/{quote(branch, safe='')}"
-    elif host == "gitlab.com":
-        spec = f"gl/{quote(path, safe='')}/{quote(branch, safe='')}"
-    else:
-        spec = f"git/{quote(address, safe='')}/{quote(branch, safe='')}"
+    address = web_address(url)
+    host, _, path = address[len("https://") :].partition("/")
+    ref = quote(branch, safe="")
+    binder = {
+        "github.com": f"gh/{path}/{ref}",
+        "gitlab.com": f"gl/{quote(path, safe='')}/{ref}",
+    }.get(host, f"git/{quote(address, safe='')}/{ref}")
     folder = path.rpartition("/")[2]
     pull = urlencode({"repo": address, "branch": branch, "urlpath": f"lab/tree/{folder}/{FIRST}"})
     return {
-        "Binder": f"https://mybinder.org/v2/{spec}?urlpath={quote(f'lab/tree/{FIRST}', safe='')}",
-        "JupyterHub, by nbgitpuller": f"{hub.rstrip('/')}/hub/user-redirect/git-pull?{pull}",
+        "Binder": f"https://mybinder.org/v2/{binder}?urlpath={quote(f'lab/tree/{FIRST}', safe='')}",
+        "JupyterHub, by nbgitpuller": f"{hub}/hub/user-redirect/git-pull?{pull}",
     }
 
 
-def main(hub="https://YOUR-HUB"):
+def main(hub=""):
     """Print the links, and a badge for a README."""
-    found = links(*remote(), hub)
+    hub = (hub or "https://YOUR-HUB").rstrip("/")
+    found = links(*remote(), hub if "://" in hub else f"https://{hub}")
     for title, address in found.items():
         print(f"{title}:\n  {address}")
     print(f"Badge:\n  [![Binder](https://mybinder.org/badge_logo.svg)]({found['Binder']})")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:2])
+    except FileNotFoundError:
+        sys.exit("There is no git on PATH: install it.")
