@@ -62,7 +62,7 @@ lock: ## Compile requirements/*.txt from pyproject.toml
 	$(COMPILE) pyproject.toml --extra cu112 -c requirements/cpu.txt -o requirements/cu112.txt
 	$(COMPILE) pyproject.toml --extra dev -c requirements/cpu.txt -c requirements/cu112.txt -o requirements/dev.txt
 	$(COMPILE) --group book -o requirements/book.txt
-	$(PYTHON) tools/bootstrap.py uv run --quiet --no-project --with packaging tools/environments.py
+	$(PYTHON) tools/bootstrap.py uv run --quiet --no-project --python 3.11 --with packaging tools/environments.py
 
 reference: env ## Compute the reference results of CHAPTER
 	$(BIN)/python benchmarks/reference.py $(CHAPTER)

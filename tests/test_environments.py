@@ -80,6 +80,9 @@ def test_only_the_gpu_needs_cuda():
 def test_pip_installs_the_locked_versions(path, locks):
     pins = [Requirement(need) for need in read(path)[1] if not need.startswith("-")]
     expected = {name: version for name, version in locked(*locks).items() if not name.startswith("nvidia-")}
+    if path.startswith("binder"):
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        expected |= {need.name: str(need.specifier) for need in map(Requirement, extras["hub"])}
     assert {canonicalize_name(need.name): str(need.specifier) for need in pins} == expected
     assert all(re.fullmatch(r"==[0-9][^*]*", str(need.specifier)) for need in pins)
 

@@ -304,7 +304,7 @@ def test_limits_that_are_none(arguments):
     assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
 
 
-def test_memory_is_limited(tmp_path):
+def test_memory_is_limited():
     limit = [sys.executable, str(ROOT / "tools" / "limit.py"), "300", sys.executable, "-c"]
     small = subprocess.run([*limit, "bytearray(50 * 2**20); raise SystemExit(3)"], capture_output=True, text=True)
     if "Memory cannot be limited here" in small.stderr:

@@ -5,6 +5,7 @@ the versions of requirements/, listed one by one, so that repo2docker can instal
 """
 
 import re
+import tomllib
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -52,7 +53,9 @@ def main():
     build = locked("build")  # setuptools: with it, binder/postBuild installs d2lhelpers without the network
     gpu = {need for need in locked("cu112") + locked("dev") if not need.startswith("nvidia-")}
     write("environment.yml", "For an NVIDIA GPU: conda env create", PYTHON + CUDA, [*sorted(gpu), *build, "-e ."])
-    write("binder/environment.yml", "For Binder and repo2docker: the CPU is enough", PYTHON, locked("cpu") + build)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    cpu = locked("cpu") + extras["hub"] + build
+    write("binder/environment.yml", "For Binder and repo2docker: the CPU is enough", PYTHON, cpu)
 
 
 if __name__ == "__main__":
