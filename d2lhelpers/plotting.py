@@ -38,20 +38,20 @@ def show_fashion_mnist(images, labels):
 
     Args:
         images (NDArray | numpy.ndarray): of shape (n, 28, 28), (n, 1, 28, 28) or a list of such images.
-        labels (list[str]): n captions, for example from `get_fashion_mnist_labels`.
+        labels (list[str]): at least n captions, for example from `get_fashion_mnist_labels`.
 
     Returns:
         Figure: one row of n pictures.
 
     Raises:
-        ValueError: there are no images, an image has another shape, or not each has one caption.
+        ValueError: there are no images, an image has another shape or no caption.
 
     Source: `d2lzh.show_fashion_mnist`.
     """
-    if not len(images) or len(images) != len(labels):
+    if not len(images) or len(images) > len(labels):
         raise ValueError(f"there are {len(images)} images and {len(labels)} labels; there must be one for each.")
     figure = Figure(figsize=(1.2 * len(images), 1.5), layout="constrained")
-    for ax, image, label in zip(figure.subplots(1, len(images), squeeze=False)[0], images, labels, strict=True):
+    for ax, image, label in zip(figure.subplots(1, len(images), squeeze=False)[0], images, labels, strict=False):
         ax.imshow(check_numbers("an image", image.squeeze(), (None, None)), cmap="gray")
         ax.set_title(label, fontsize="small")
         ax.set_axis_off()
