@@ -220,10 +220,15 @@ def train(
         progress = Progress(num_epochs, ctx, verbose and team.rank == 0, team)
         keeper, score, done = None, _Scorer(net, loss, hybridize, dtype), 0
         if checkpoint:
-            run = {"batches an epoch": len(train_iter), "batch size": batch_size, "dtype": dtype}
-            run["seed"] = shift_seed(seed)
+            run = {
+                "batches an epoch": len(train_iter),
+                "batch size": batch_size,
+                "seed": shift_seed(seed),
+                "dtype": dtype,
+                "workers": team.size,
+            }
             folder = Path(checkpoint, f"worker-{team.rank}") if kvstore else checkpoint
-            keeper = stack.enter_context(Checkpoint(folder, net, trainer, **run, workers=team.size))
+            keeper = stack.enter_context(Checkpoint(folder, net, trainer, **run))
             progress.go_on(keeper.restore(ctx, team.smallest(keeper.newest())))
             done = len(progress.history.loss)
         try:

@@ -74,22 +74,22 @@ def test_the_last_two_epochs_are_kept_and_nothing_is_pickled(tmp_path):
     assert not any(content.startswith(b"\x80") for content in files(tmp_path).values())
 
 
+def train(folder, num_epochs, optimizer="sgd", lr=0.1, kind=lambda batches: batches):
+    """Train with an optimizer of one's own, and with batches that are in a `kind` of container."""
+    d2l.set_seed(0)
+    net = network()
+    net.initialize(init.Xavier())
+    trainer = gluon.Trainer(net.collect_params(), optimizer, {"learning_rate": lr})
+    batches = map(kind, d2l.load_data_fashion_mnist(64, **SIZES))
+    d2l.train_ch5(net, *batches, 64, trainer, d2l.try_gpu(), num_epochs, checkpoint=folder, verbose=False)
+    return values(net)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "nag", "adagrad"])
 def test_optimizers(tmp_path, optimizer):
-    def run(folder, num_epochs):
-        d2l.set_seed(0)
-        net = network()
-        net.initialize(init.Xavier())
-        train_iter, test_iter = d2l.load_data_fashion_mnist(64, **SIZES)
-        trainer = gluon.Trainer(net.collect_params(), optimizer, {"learning_rate": 0.01})
-        d2l.train_ch5(
-            net, train_iter, test_iter, 64, trainer, d2l.try_gpu(), num_epochs, checkpoint=folder, verbose=False
-        )
-        return values(net)
-
-    whole = run(tmp_path / "whole", 3)
-    run(tmp_path / "parts", 2)
-    for ours, theirs in zip(run(tmp_path / "parts", 3), whole, strict=True):
+    whole = train(tmp_path / "whole", 3, optimizer, 0.01)
+    train(tmp_path / "parts", 2, optimizer, 0.01)
+    for ours, theirs in zip(train(tmp_path / "parts", 3, optimizer, 0.01), whole, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=1e-4)
 
 
@@ -110,20 +110,9 @@ def test_names_that_count_layers_may_be_in_another_order(tmp_path, layers):
 
 
 def test_batches_of_another_kind(tmp_path):
-    def run(folder, num_epochs):
-        d2l.set_seed(0)
-        net = network()
-        net.initialize(init.Xavier())
-        trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
-        train_iter, test_iter = map(list, d2l.load_data_fashion_mnist(64, **SIZES))
-        d2l.train_ch5(
-            net, train_iter, test_iter, 64, trainer, d2l.try_gpu(), num_epochs, checkpoint=folder, verbose=False
-        )
-        return values(net)
-
-    whole = run(tmp_path / "whole", 2)
-    run(tmp_path / "parts", 1)
-    for ours, theirs in zip(run(tmp_path / "parts", 2), whole, strict=True):
+    whole = train(tmp_path / "whole", 2, kind=list)
+    train(tmp_path / "parts", 1, kind=list)
+    for ours, theirs in zip(train(tmp_path / "parts", 2, kind=list), whole, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
 
 

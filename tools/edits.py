@@ -34,6 +34,11 @@ def succeeds(*arguments):
     ).returncode
 
 
+def content(revision, name):
+    """Return a file as it is in a revision, or in the index where that is empty; None where it is not there."""
+    return git("show", f"{revision}:{name}") if succeeds("cat-file", "-e", f"{revision}:{name}") else None
+
+
 def names(*arguments):
     """Return the file names that a git command prints with -z."""
     return {name for name in os.fsdecode(git(*arguments)).split("\0") if name}
@@ -71,11 +76,9 @@ def set_aside(files):
             shutil.copytree(str(path), str(copy), symlinks=True)
         elif path.exists():
             shutil.copy2(str(path), str(copy))
-        if name in changed("HEAD") and succeeds("cat-file", "-e", f":{name}"):
-            staged = git("show", f":{name}")
-            committed = git("show", f"HEAD:{name}") if succeeds("cat-file", "-e", f"HEAD:{name}") else None
-            if staged != committed and not (path.is_file() and staged == path.read_bytes()):
-                copy.with_name(copy.name + ".staged").write_bytes(staged)
+        staged = content("", name)
+        if staged not in (None, content("HEAD", name), path.read_bytes() if path.is_file() else None):
+            copy.with_name(copy.name + ".staged").write_bytes(staged)
         print(f"Your {name} is kept in {folder.relative_to(ROOT)}.")
 
 
@@ -84,7 +87,7 @@ def restore(name, revision):
     path = ROOT / name
     if path.is_dir():
         shutil.rmtree(str(path))
-    if succeeds("cat-file", "-e", f"{revision}:{name}"):
+    if content(revision, name) is not None:
         git("checkout", "--quiet", revision, "--", name, otherwise=f"{name} could not be restored.")
     else:
         git("rm", "--quiet", "--cached", "--ignore-unmatch", "--", name)
