@@ -2,9 +2,8 @@
 
 import itertools
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from .graph import layers_of, trace
 from .plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
@@ -83,8 +82,8 @@ class _Box:
 
 
 def _boxes(nodes):
-    """Return the boxes of a graph, and for each the boxes that feed it."""
-    box_of, feeds = {}, {}
+    """Return the boxes of a graph, and for each the boxes that feed it; None is the input beside them."""
+    box_of, feeds = {id(None): None}, {}
     consumers = [id(parent) for node in nodes for parent in node.parents]
     for node in nodes:
         if isinstance(node.block, nn.Activation) and node.parents and consumers.count(id(node.parents[0])) == 1:
@@ -101,7 +100,7 @@ def _stack(feeds, net, left):
     children, x, y, frames = list(net._children.values()), left, 0.0, []
     for child, group in itertools.groupby(feeds, key=lambda box: box.child):
         group = list(group)
-        framed = len(group) > 1 and len(layers_of(children[child])) > 1
+        framed = child is not None and len(group) > 1 and len(layers_of(children[child])) > 1
         if framed and y:
             x, y = x + WIDTH + COLUMN_GAP, 0.0
         for box in group:
@@ -113,21 +112,16 @@ def _stack(feeds, net, left):
 
 
 def _spread(feeds, left):
-    """Place boxes by what feeds them: side by side after a fork, below the middle of several, deeper than all."""
-    sources = {box for box, parents in feeds.items() if not parents}
-    lanes = {box: lane for lane, box in enumerate(sorted(sources, key=list(feeds).index))}
-    depth = {}
+    """Place boxes deeper than what feeds them and below its middle, or in a new lane where another box is already."""
+    lanes, depth = {}, {}
     for box, parents in feeds.items():
-        depth[box] = max((depth[parent] + 1 for parent in parents), default=0)
-        if len(parents) == 1:
-            lanes[box] = lanes[parents[0]]
-        elif parents:
-            lanes[box] = sum(lanes[parent] for parent in parents) / len(parents)
-    deepest = max(depth.values())
-    for box, parents in feeds.items():
-        last = len(parents) > 1 or box not in itertools.chain.from_iterable(feeds.values())
-        box.x = left + lanes[box] * (WIDTH + COLUMN_GAP)
-        box.y = -(deepest if last else depth[box]) * (HEIGHT + GAP + 0.1)
+        above = [parent for parent in parents if parent]
+        depth[box] = max((depth[parent] + 1 for parent in above), default=0)
+        lane = sum(lanes[parent] for parent in above) / max(len(above), 1)
+        if any(depth[other] == depth[box] and abs(lanes[other] - lane) < 1 for other in lanes):
+            lane = int(max(lanes.values())) + 1
+        lanes[box] = lane
+        box.x, box.y = left + lane * (WIDTH + COLUMN_GAP), -depth[box] * (HEIGHT + GAP + 0.1)
 
 
 def _arrow(ax, *points):
@@ -137,19 +131,23 @@ def _arrow(ax, *points):
     ax.annotate("", points[-1], points[-2], arrowprops={"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, **style})
 
 
-def _connect(ax, box, parents, entry):
+def _connect(ax, box, feeds, entry):
     """Draw the arrows into a box: from those that feed it, or from the input of the network at (x, y) = `entry`."""
-    head = (box.x, box.y + HEIGHT / 2)
-    if not parents:
-        _arrow(ax, entry, (head[0], entry[1]), head)
-    for parent in parents:
-        tail, bend = (parent.x, parent.y - HEIGHT / 2), head[1] + 0.12
-        if parent.y < box.y:  # on to the next column
+    head, side = (box.x, box.y + HEIGHT / 2), max(other.x for other in feeds) + WIDTH / 2 + 0.08
+    bend = head[1] + 0.12
+    for parent in feeds[box] or [None]:
+        tail = (parent.x, parent.y - HEIGHT / 2) if parent else entry
+        down, turn = (tail[0], tail[1] - 0.16) if parent else (head[0], entry[1])
+        if parent and parent.y <= box.y:  # on to the next column
             middle, below = (parent.x + box.x) / 2, tail[1] - 0.15
             turns = ((tail[0], below), (middle, below), (middle, head[1] + 0.18), (head[0], head[1] + 0.18))
-            _arrow(ax, tail, *turns, head)
+        elif any(abs(other.x - down) < WIDTH / 2 and box.y < other.y < tail[1] for other in feeds):  # round the others
+            turns = ((tail[0], turn), (side, turn), (side, bend), (head[0], bend))
+        elif parent:
+            turns = ((tail[0], bend), (head[0], bend))
         else:
-            _arrow(ax, tail, (tail[0], bend), (head[0], bend), head)
+            turns = ((head[0], turn),)
+        _arrow(ax, tail, *turns, head)
 
 
 def _frame(ax, boxes):
@@ -174,7 +172,8 @@ def plot_network(nets, input_shape):
         the shape of the output.
 
     Raises:
-        ValueError: there is no network, it has a hand-written `Block`, or it cannot take such an input.
+        ValueError: there is no network, it has a hand-written `Block`, has no layer, uses one twice, or cannot take
+        such an input.
     """
     nets = nets if isinstance(nets, dict) else {"": nets}
     check_named("nets", nets, "title → network")
@@ -187,18 +186,18 @@ def plot_network(nets, input_shape):
     for title, net in nets.items():
         check_is_network(net)
         feeds = _boxes(trace(net, input_shape))
-        chain = all(len(parents) == 1 for parents in list(feeds.values())[1:])
-        if chain:
+        if all(len(parents) == 1 for parents in list(feeds.values())[1:]):
             for boxes in _stack(feeds, net, left):
                 _frame(ax, boxes)
         else:
             _spread(feeds, left)
         right = max(box.x for box in feeds)
-        entry = (left if chain else (left + right) / 2, top)
-        for box, parents in feeds.items():
-            _connect(ax, box, parents, entry)
+        first = [box.x for box, parents in feeds.items() if not parents]
+        entry = ((min(first) + max(first)) / 2, top)
+        for box in feeds:
+            _connect(ax, box, feeds, entry)
             box.draw(ax)
-        ax.text(*entry, f"input {' × '.join(map(str, input_shape[1:]))}", fontsize=6.5, **text)
+        ax.text(entry[0], top + 0.03, f"input {' × '.join(map(str, input_shape[1:]))}", fontsize=6.5, **text)
         ax.text((left + right) / 2, top + 0.2, title, fontsize="medium", **text)
         low, left = min(low, *(box.y for box in feeds)), right + WIDTH + 0.5
     right += WIDTH / 2 + 0.12
@@ -221,7 +220,7 @@ def plot_shared_statistics():
 
     def cell(ax, x, y, size, marked):
         face = ORANGE if marked else "#eef3f7"
-        ax.add_patch(plt.Rectangle((x, y), size, size, facecolor=face, edgecolor="#555555", linewidth=0.6))
+        ax.add_patch(Rectangle((x, y), size, size, facecolor=face, edgecolor="#555555", linewidth=0.6))
 
     for n in range(batch):
         for c in range(features):

@@ -33,10 +33,16 @@ def can_trace(net):
         net (mxnet.gluon.Block): any network.
 
     Returns:
-        bool: True when it is made of `HybridBlock`s and plain `nn.Sequential`s only. Any other `Block` may look at
-        numbers or at `autograd.is_training()` in its `forward`, which a graph would freeze.
+        bool: True when it is made of `HybridBlock`s and plain `nn.Sequential`s only, whose code works on symbols. Any
+        other `Block` may look at numbers or at `autograd.is_training()` in its `forward`, which a graph would freeze.
     """
-    return all(isinstance(block, mx.gluon.HybridBlock) or type(block) is nn.Sequential for block in blocks_of(net))
+    if not all(isinstance(block, mx.gluon.HybridBlock) or type(block) is nn.Sequential for block in blocks_of(net)):
+        return False
+    try:
+        net(mx.sym.var("data"))
+    except Exception:  # whatever its code raises where it gets no numbers, such as X.shape
+        return False
+    return True
 
 
 def record_calls(net, data):
@@ -49,13 +55,24 @@ def record_calls(net, data):
     Returns:
         list[tuple]: (block, input, output) for each block that was called, in the order in which they finish.
     """
-    calls, handles = [], []
-    for block in blocks_of(net):
-        handles.append(block.register_forward_hook(lambda block, inputs, out: calls.append((block, inputs[0], out))))
+    calls = []
+
+    def note(block, inputs, output):
+        # Before its parameters have a shape, Gluon calls a block with symbols to find out; that is no call of its own.
+        if isinstance(data, mx.sym.Symbol) or not isinstance(output, mx.sym.Symbol):
+            calls.append((block, inputs[0], output))
+
+    blocks = blocks_of(net)
+    handles = [block.register_forward_hook(note) for block in blocks]
+    active = [block for block in blocks if getattr(block, "_active", False)]
+    for block in active:
+        block._active = False  # compiled, it would not call the blocks inside
     try:
         with mx.autograd.pause():
             net(data)
     finally:
+        for block in active:
+            block._active = True
         for handle in handles:
             handle.detach()
     return calls
@@ -130,7 +147,7 @@ class Node:
         operator: MXNet's name of what makes its output, such as `Concat`.
         child: number of the network's child that it is in, or None.
         shape: of its output, without the batch axis.
-        parents: the nodes that feed it; empty for what takes the network's input.
+        parents: the nodes that feed it, and None for the network's input beside them; empty for what takes that alone.
     """
 
     block: object
@@ -152,10 +169,13 @@ def trace(net, input_shape):
         list[Node]: every node after those that feed it.
 
     Raises:
-        ValueError: the network has a hand-written `Block`, or cannot take such an input.
+        ValueError: the network has a hand-written `Block`, has no layer, uses one twice, or cannot take such an input.
     """
     if not can_trace(net):
-        raise ValueError("a hand-written Block inside the network hides its graph; use a HybridBlock to draw it.")
+        raise ValueError(
+            "a hand-written Block inside the network, or code that needs numbers, hides its graph; to draw it, use "
+            "HybridBlocks that work on symbols."
+        )
     child_of = {id(layer): i for i, child in enumerate(net._children.values()) for layer in layers_of(child)}
     calls = record_calls(net, mx.sym.var("data"))
     whole = calls[-1][2]
@@ -165,8 +185,8 @@ def trace(net, input_shape):
 
     shown = {}  # name of an operator -> what is shown in its place
     for block, data, output in calls:
-        if id(block) in child_of:
-            shown[output.name] = (block, operators.pop(output.name), child_of[id(block)], [data.name])
+        if id(block) in child_of and output.name != data.name:  # a block that changes nothing has no operator
+            shown[output.name] = (block, operators.pop(output.name, None), child_of[id(block)], [data.name])
             inside = list(inputs[output.name])
             while inside:
                 name = inside.pop()
@@ -176,11 +196,13 @@ def trace(net, input_shape):
         shown[name] = (None, operator, None, inputs[name])
 
     names = [entry["name"] for entry in entries if entry["name"] in shown]
+    if not names or len(set(names)) < len(names):
+        raise ValueError("the network has no layer, or uses one twice; to draw it, give each place a layer of its own.")
     internals = whole.get_internals()
     shapes, _ = infer_shapes([internals[f"{name}_output"] for name in names], input_shape)
     nodes = {}
     for name, shape in zip(names, shapes, strict=True):
         block, operator, child, sources = shown[name]
-        parents = [nodes[source] for source in sources if source in nodes]
-        nodes[name] = Node(block, operator, child, shape[1:], parents)
+        parents = [nodes.get(source) for source in sources if source in nodes or source == "data"]
+        nodes[name] = Node(block, operator, child, shape[1:], parents if any(parents) else [])
     return list(nodes.values())

@@ -33,11 +33,16 @@ def tidy(ax, xlabel=None, ylabel=None, title=None):
     ax.set_title(title, fontsize="medium")
 
 
+def _style(i, markersize=4):
+    """Return how to draw the i-th curve; markers differ as well as colours, to be told apart in grey."""
+    return {"color": PALETTE[i % len(PALETTE)], "marker": "osD^vP*"[i % 7], "markersize": markersize}
+
+
 def show_fashion_mnist(images, labels):
     """Draw images in a row, with a caption each.
 
     Args:
-        images (NDArray | numpy.ndarray): of shape (n, 28, 28), (n, 1, 28, 28) or a list of such images.
+        images (NDArray | numpy.ndarray): of shape (n, 28, 28), (n, 1, 28, 28) or (n, 784), or a list of such images.
         labels (list[str]): at least n captions, for example from `get_fashion_mnist_labels`.
 
     Returns:
@@ -52,7 +57,8 @@ def show_fashion_mnist(images, labels):
         raise ValueError(f"there are {len(images)} images and {len(labels)} labels; there must be one for each.")
     figure = Figure(figsize=(1.2 * len(images), 1.5), layout="constrained")
     for ax, image, label in zip(figure.subplots(1, len(images), squeeze=False)[0], images, labels, strict=False):
-        ax.imshow(check_numbers("an image", image.squeeze(), (None, None)), cmap="gray")
+        image = image.reshape((28, 28)) if image.size == 784 else image.squeeze()
+        ax.imshow(check_numbers("an image", image, (None, None)), cmap="gray")
         ax.set_title(label, fontsize="small")
         ax.set_axis_off()
     return figure
@@ -86,9 +92,7 @@ def plot_histories(histories, measures=("loss", "train_acc", "test_acc"), *, fin
             if fine and measure in ("loss", "train_acc"):
                 values = [step[1 if measure == "loss" else 2] for step in history.steps]
                 epochs, every = [step[0] for step in history.steps], 10
-            # Markers differ as well as colours, so that the curves can be told apart in grey.
-            style = {"color": PALETTE[i % len(PALETTE)], "marker": "osD^vP*"[i % 7], "markersize": 4}
-            ax.plot(epochs, values, markevery=every, **style)
+            ax.plot(epochs, values, markevery=every, **_style(i))
         tidy(ax, "epoch", title=titles.get(measure, measure))
         ax.locator_params(axis="x", integer=True)
         if measure.endswith("acc"):
@@ -266,12 +270,15 @@ def plot_bars(panels, *, shares=False, same_scale=False, figure=None):
         Figure: one panel a title.
 
     Raises:
-        ValueError: there are no bars, or the panels have different rows.
+        ValueError: there are no bars, or they differ in their rows or parts.
     """
     check_named("panels", panels, "title → row → length")
     for bars in panels.values():
         check_named("a panel", bars, "row → length")
     check_same_names("panels", panels)
+    parts_of = {(title, row): parts for title, bars in panels.items() for row, parts in bars.items()}
+    names = {bar: parts if isinstance(parts, dict) else ["one length"] for bar, parts in parts_of.items()}
+    check_same_names("panels", names)
     rows = list(next(iter(panels.values())))
     if figure is None:
         figure = _empty_bars(panels, rows, same_scale)
@@ -304,7 +311,7 @@ def _empty_bars(panels, rows, same_scale):
     axes = figure.subplots(1, len(panels), squeeze=False, sharex=same_scale, sharey=True)[0]
     for ax, bars in zip(axes, panels.values(), strict=True):
         for i, name in enumerate(_parts(bars)):
-            ax.barh(range(len(rows)), np.zeros(len(rows)), color=PALETTE[i], label=name, height=0.7)
+            ax.barh(range(len(rows)), np.zeros(len(rows)), color=PALETTE[i % len(PALETTE)], label=name, height=0.7)
         for row in range(len(rows)):
             ax.annotate("", (0, row), xytext=(3, 0), textcoords="offset points", va="center", fontsize="small")
         ax.set_yticks(range(len(rows)), rows)
@@ -338,8 +345,7 @@ def plot_by_layer(panels, *, log=True):
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (title, lines) in zip(axes, panels.items(), strict=True):
         for i, (name, values) in enumerate(lines.items()):
-            style = {"color": PALETTE[i % len(PALETTE)], "marker": "osD^vP*"[i % 7], "markersize": 4}
-            ax.plot(range(1, len(values) + 1), values, label=name, **style)
+            ax.plot(range(1, len(values) + 1), values, label=name, **_style(i))
         if log:
             ax.set_yscale("log")
         ax.locator_params(axis="x", integer=True)
@@ -369,8 +375,7 @@ def plot_points(points, xlabel, ylabel, *, log_x=False):
     figure = Figure(figsize=(7.4, 3.4), layout="constrained")
     ax = figure.subplots()
     for i, (name, place) in enumerate(points.items()):
-        style = {"color": PALETTE[i % len(PALETTE)], "marker": "osD^vP*"[i % 7], "markersize": 8, "linestyle": "none"}
-        ax.plot(*place, label=name, **style)
+        ax.plot(*place, label=name, linestyle="none", **_style(i, markersize=8))
     figure.legend(*ax.get_legend_handles_labels(), loc="outside right center", frameon=False)
     if log_x:
         ax.set_xscale("log")

@@ -1,12 +1,13 @@
 """Layer tables: output shapes, parameters and multiply-accumulates (MACs) of a network."""
 
+import contextlib
 import html
 import math
 from dataclasses import dataclass
 
 from .graph import blocks_of, can_trace, infer_shapes, name_of, record_calls
 from .runtime import mx
-from .validation import check_is_network, check_shape
+from .validation import check_is_network, check_shape, reason_of
 
 nn = mx.gluon.nn
 
@@ -109,7 +110,8 @@ def summary(net, input_shape):
         input_shape (tuple[int, ...]): shape of a batch, such as (1, 1, 28, 28); the table leaves the batch axis out.
 
     Returns:
-        Summary: one row for each child of the network, with everything inside that child counted in.
+        Summary: one row for each child of the network, with everything inside that child counted in; a single row where
+        the network has parameters of its own.
 
     Raises:
         ValueError: the input is too small for the network, or has the wrong number of axes; or an argument is none of
@@ -123,14 +125,20 @@ def summary(net, input_shape):
         output_shapes, shapes = infer_shapes([output for _, _, output in calls], input_shape)
     else:
         device = next((p.list_ctx()[0] for p in net.collect_params().values()), mx.cpu())
-        calls = record_calls(net, mx.nd.zeros(input_shape, ctx=device))
+        try:
+            with contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
+                calls = record_calls(net, mx.nd.zeros(input_shape, ctx=device))
+        except (mx.base.MXNetError, AssertionError, ValueError, TypeError) as error:
+            raise ValueError(
+                f"input_shape is {input_shape}, which this network cannot take: {reason_of(error)}"
+            ) from error
         output_shapes = [output.shape for _, _, output in calls]
         shapes = {name: parameter.shape for name, parameter in net.collect_params().items()}
 
-    rows = list(net._children.values()) or [net]
+    rows = [net] if net._reg_params else list(dict.fromkeys(net._children.values())) or [net]
     owner = {id(inner): i for i, child in enumerate(rows) for inner in blocks_of(child)}
     counted = set()
-    table = [{"name": name_of(child), "shape": None, "trainable": 0, "frozen": 0, "macs": 0} for child in rows]
+    table = [{"name": name_of(child), "shape": (), "trainable": 0, "frozen": 0, "macs": 0} for child in rows]
     for (block, *_), shape in zip(calls, output_shapes, strict=True):
         if id(block) not in owner:
             continue

@@ -75,7 +75,65 @@ class Residual(nn.HybridBlock):
 def test_operators_of_the_forward_are_nodes():
     nodes = trace(Residual(), (1, 1, 8, 8))
     assert [node.operator for node in nodes] == ["Convolution", "elemwise_add", "relu"]
-    assert [len(node.parents) for node in nodes] == [0, 1, 1]
+    assert [len(node.parents) for node in nodes] == [0, 2, 1]
+    assert nodes[1].parents == [nodes[0], None]  # the convolution, and the network's input
+
+
+def test_what_skips_boxes_goes_round_them():
+    ax = d2l.plot_network(Residual(), (1, 1, 8, 8)).axes[0]
+    right = [max(line.get_xdata()) > 1.36 / 2 for line in ax.lines]
+    assert right == [False, False, True, False]
+
+
+class Chained(nn.HybridBlock):
+    """A layer, and operators after it."""
+
+    def __init__(self, *layers):
+        super().__init__()
+        self.path = nn.HybridSequential()
+        self.path.add(*layers)
+
+    def hybrid_forward(self, F, X):
+        return F.exp(F.negative(self.path(X)))
+
+
+def test_a_chain_that_ends_in_operators():
+    assert boxes(Chained(nn.Dense(5)), (1, 3)) == [("dense", "5"), ("negative", "5"), ("exp", "5")]
+
+
+class Same(nn.HybridBlock):
+    """Changes nothing."""
+
+    def hybrid_forward(self, F, X):
+        return X
+
+
+def test_a_block_that_changes_nothing_is_not_drawn():
+    assert boxes(Chained(Same(), nn.Dense(5), Same()), (1, 3)) == [("dense", "5"), ("negative", "5"), ("exp", "5")]
+
+
+@pytest.mark.parametrize("layers", [(), [nn.Dense(4, in_units=4)] * 2, [nn.Activation("relu"), Same()] * 2])
+def test_no_layers_or_one_used_twice(layers):
+    net = nn.HybridSequential()
+    net.add(*layers)
+    with pytest.raises(ValueError, match="has no layer, or uses one twice; to draw it, give each place a layer"):
+        d2l.plot_network(net, (1, 4))
+
+
+class Forks(nn.HybridBlock):
+    """A stem, and twice two paths side by side."""
+
+    def __init__(self):
+        super().__init__()
+        for _ in range(5):
+            self.register_child(nn.Conv2D(4, 1))
+
+    def hybrid_forward(self, F, X):
+        stem, *paths = self._children.values()
+        X = stem(X)
+        for left, right in (paths[:2], paths[2:]):
+            X = F.concat(left(X), right(X), dim=1)
+        return X
 
 
 def test_several_networks_with_titles():
@@ -87,6 +145,7 @@ def test_boxes_do_not_overlap():
     for net, shape in (
         (VGG.vgg(VGG.VGG_11), (1, 1, 224, 224)),
         (GOOGLENET.Inception(64, (96, 128), (16, 32), 32), (1, 192, 12, 12)),
+        (Forks(), (1, 1, 8, 8)),
     ):
         texts = d2l.plot_network(net, shape).axes[0].texts
         places = [text.get_position() for text in texts if text.get_fontsize() == 7.5]
@@ -102,9 +161,27 @@ def test_labels_fit_into_their_boxes():
             assert text.get_window_extent().width / figure.dpi < 1.36, text.get_text()
 
 
+def test_the_input_is_clear_of_its_arrows():
+    for net, shape in ((GOOGLENET.googlenet(), (1, 1, 96, 96)), (Residual(), (1, 1, 8, 8))):
+        figure = d2l.plot_network(net, shape)
+        figure.canvas.draw()
+        (ax,) = figure.axes
+        label = next(text for text in ax.texts if text.get_text().startswith("input ")).get_window_extent()
+        arrow = max(max(line.get_path().transformed(ax.transData).vertices[:, 1]) for line in ax.lines)
+        assert arrow + 0.02 * figure.dpi < label.y0 < label.y1 < figure.bbox.height
+
+
+def test_from_a_single_box_on_to_the_next_column():
+    net, block = nn.HybridSequential(), nn.HybridSequential()
+    block.add(nn.Conv2D(2, 1), nn.Conv2D(2, 1))
+    net.add(nn.Conv2D(2, 1), block)
+    tail, turn, *_ = d2l.plot_network(net, (1, 1, 8, 8)).axes[0].lines[1].get_ydata()
+    assert turn < tail
+
+
 def test_hand_written_block():
     net = LENET.lenet(LENET.BatchNorm)
-    with pytest.raises(ValueError, match="hand-written Block inside the network hides its graph"):
+    with pytest.raises(ValueError, match="hand-written Block .* hides its graph"):
         d2l.plot_network(net, (1, 1, 28, 28))
 
 

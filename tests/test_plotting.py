@@ -39,6 +39,19 @@ def test_stacked_bars():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["p", "q"]
 
 
+def test_more_parts_than_colours():
+    (ax,) = d2l.plot_bars({"MACs": {"net": dict.fromkeys("abcdefgh", 1)}}).axes
+    assert lengths(ax) == [1] * 8
+
+
+@pytest.mark.parametrize("other", [{"p": 1}, {"p": 1, "q": 2, "r": 3}, 3])
+def test_bars_of_different_parts(other):
+    bars = {"lean": {"p": 1, "q": 2}, "naive": other}
+    for panels in ({"MACs": bars}, {"MACs": {"lean": bars["lean"]}, "bytes": {"lean": other}}):
+        with pytest.raises(ValueError, match="panels has .*, but p, q in .*; they must be the same"):
+            d2l.plot_bars(panels)
+
+
 def pixels(figure):
     png = io.BytesIO()
     figure.savefig(png, format="png")

@@ -1,11 +1,12 @@
 """The layer table: exact counts, and nothing allocated for them."""
 
+import json
 import subprocess
 import sys
 
 import d2lhelpers as d2l
 import pytest
-from mxnet import nd
+from mxnet import nd, sym
 from mxnet.gluon import nn
 
 lenet = d2l.definitions("01_batch_norm").lenet
@@ -31,6 +32,13 @@ def test_exact_counts(make, side, params, macs):
     assert (table.total_params, table.total_macs) == (params, macs)
 
 
+def test_googlenet_has_a_relu_after_each_convolution():
+    nodes = json.loads(googlenet()(sym.var("data")).tojson())["nodes"]
+    fed = [nodes[node["inputs"][0][0]]["op"] for node in nodes if node.get("attrs", {}).get("act_type") == "relu"]
+    assert fed == ["Convolution"] * 57  # the 1×1 convolution of stage 2 is one of them
+    assert sum(node["op"] == "Convolution" for node in nodes) == 57
+
+
 def shapes(net, side):
     return [row.output_shape for row in d2l.summary(net, (1, 1, side, side)).layers]
 
@@ -54,10 +62,9 @@ def test_batch_size_changes_nothing():
 def test_no_weight_is_allocated():
     code = """
 import resource, d2lhelpers as d2l
-chapter = d2l.definitions("02_vgg")
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-d2l.summary(chapter.vgg(((1, 8),)), (1, 1, 224, 224))
 before = peak()
+chapter = d2l.definitions("02_vgg")
 d2l.summary(chapter.vgg(chapter.VGG_11), (1, 1, 224, 224))
 print(peak() - before)
 """
@@ -96,6 +103,59 @@ def test_hand_written_block_is_run_once():
     assert [(row.output_shape, row.params, row.macs) for row in table.layers] == [((5, 4), 12, 40), ((5, 3), 15, 60)]
 
 
+class Rows(nn.HybridBlock):
+    """Needs to know a shape, which a symbol does not have."""
+
+    def hybrid_forward(self, F, X):
+        return X.reshape((X.shape[0], -1))
+
+
+def test_a_hybrid_block_that_needs_numbers_is_run_once():
+    net = nn.HybridSequential()
+    net.add(Rows(), nn.Dense(3))
+    net.initialize()
+    assert [row.output_shape for row in d2l.summary(net, (2, 1, 2, 2)).layers] == [(4,), (3,)]
+
+
+@pytest.mark.parametrize("ran", [False, True])
+def test_layers_inside_others_beside_a_hand_written_block(ran):
+    inner, net = nn.HybridSequential(), nn.Sequential()
+    inner.add(nn.Conv2D(4, 3, activation="relu"), nn.Dense(3))
+    net.add(Doubled(), inner)
+    net.initialize()
+    if ran:
+        net.hybridize()
+        net(nd.zeros((1, 1, 8, 8)))
+    assert [row.params for row in d2l.summary(net, (1, 1, 8, 8)).layers] == [27, 40 + 75]
+    assert inner._active == ran
+
+
+def test_parameters_of_a_network_with_children_and_its_own():
+    table = d2l.summary(nn.Dense(10, activation="relu"), (1, 5))
+    assert [(row.name, row.output_shape, row.params, row.macs) for row in table.layers] == [("Dense", (10,), 60, 50)]
+
+
+class Spare(nn.HybridBlock):
+    """Uses one layer twice and another one never."""
+
+    def __init__(self):
+        super().__init__()
+        dense = nn.Dense(4, in_units=4)
+        for layer in (dense, nn.Activation("relu"), dense, nn.Dense(9)):
+            self.register_child(layer)
+
+    def hybrid_forward(self, F, X):
+        for layer in list(self._children.values())[:3]:
+            X = layer(X)
+        return X
+
+
+def test_each_layer_has_one_row_however_often_it_is_used():
+    table = d2l.summary(Spare(), (1, 4))
+    assert [(row.output_shape, row.params) for row in table.layers] == [((4,), 20), ((4,), 0), ((), 0)]
+    assert str(table).count("Dense") == 2
+
+
 def test_shared_layer_counts_its_parameters_once_and_its_work_twice():
     net = nn.HybridSequential()
     dense = nn.Dense(4, in_units=4)
@@ -107,6 +167,18 @@ def test_shared_layer_counts_its_parameters_once_and_its_work_twice():
 def test_input_that_does_not_fit(capsys):
     with pytest.raises(ValueError, match=r"input_shape is \(1, 1, 16, 16\), which this network cannot take"):
         d2l.summary(VGG.vgg(VGG.VGG_11), (1, 1, 16, 16))
+    assert not capsys.readouterr().out
+
+
+def test_input_that_does_not_fit_a_hand_written_block(capsys):
+    net = nn.Sequential()
+    net.add(Doubled(), nn.Conv2D(4, 3))
+    net.initialize()
+    with pytest.raises(ValueError, match=r"input_shape is \(1, 1, 2, 8\), which this network .*: .*kernel size"):
+        d2l.summary(net, (1, 1, 2, 8))
+    net(nd.zeros((1, 1, 8, 8)))
+    with pytest.raises(ValueError, match=r"input_shape is \(1, 1, 8, 9\), which this network cannot take"):
+        d2l.summary(net, (1, 1, 8, 9))
     assert not capsys.readouterr().out
 
 
