@@ -11,7 +11,7 @@
 #   UPGRADE=1        `make lock` takes the newest versions
 #   PYTHON=python3   the Python that builds the environment
 
-PYTHON ?= python3
+PYTHON ?= $(if $(shell command -v python3 2>&1),python3,python)
 EXTRA ?=
 NOTEBOOKS ?= notebooks
 CHAPTER ?= batch_norm

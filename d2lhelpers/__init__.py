@@ -1,6 +1,6 @@
 """Helpers of the course: a drop-in for `import d2lzh as d2l` in its chapters, only faster."""
 
-from .runtime import budget, by_budget, set_seed, try_gpu, verdict  # isort: skip  (must come first: it loads MXNet)
+from .runtime import budget, by_budget, try_gpu, verdict  # isort: skip  (must come first: it loads MXNet)
 
 import matplotlib.pyplot as plt
 from d2lzh import get_fashion_mnist_labels, set_figsize
@@ -22,6 +22,7 @@ from .plotting import (
     plot_prediction,
     show_fashion_mnist,
 )
+from .seeds import set_seed
 from .summary import summary
 from .training import confusion_matrix, evaluate_accuracy, fit, train, train_ch5
 from .widgets import explore

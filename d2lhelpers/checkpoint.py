@@ -10,20 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from .history import History
-from .runtime import mx, set_seed
+from .runtime import mx
 
-FORMAT = 1
+FORMAT = 2  # 1 took D2L_SEED for part of the seed, and on several devices lost the optimizer's state
 KEPT = 2  # the newest checkpoints; older ones are deleted
-
-
-def seed_epoch(seed, epoch):
-    """Seed all that is random in one epoch: MXNet cannot hand out where its generators are, so as to store it.
-
-    Args:
-        seed (int): decides the whole training.
-        epoch (int): number of the epoch, from 0.
-    """
-    set_seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0]))
 
 
 def _sha256(path):
@@ -33,7 +23,7 @@ def _sha256(path):
 
 def _signed(record):
     """Return the record with the hash of all the rest of it."""
-    text = json.dumps(record, sort_keys=True)
+    text = json.dumps(record, sort_keys=True, default=np.generic.item)
     return {**record, "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
@@ -48,9 +38,10 @@ def _pack(state, name, arrays):
 
 
 def _unpack(names, arrays):
+    """Return the state that `_pack` took apart, as copies: each device has a state of its own."""
     if isinstance(names, list):
         return tuple(_unpack(part, arrays) for part in names)
-    return None if names is None else arrays[names]
+    return None if names is None else arrays[names].copy()
 
 
 class Checkpoint:
@@ -105,17 +96,16 @@ class Checkpoint:
             "or delete this one."
         )
 
-    def _check_identity(self, path, theirs):
-        ours = self._identity()
-        for name in [*ours, *theirs]:
-            one, other = theirs.get(name), ours.get(name)
-            if name.startswith("parameter") and one and other:
-                known = [a if b > 0 else b for a, b in zip(one[0], other[0], strict=False)]
-                same = len(one[0]) == len(other[0]) and known == other[0] and one[1] == other[1]
-            else:
-                same = one == other
+    def _check_identity(self, path, recorded):
+        current = self._identity()
+        for name in [*current, *recorded]:
+            theirs, ours = recorded.get(name), current.get(name)
+            same = theirs == ours
+            if name.startswith("parameter") and theirs and ours and len(theirs[0]) == len(ours[0]):
+                fits = all(b <= 0 or a == b for a, b in zip(theirs[0], ours[0], strict=True))  # 0 is not known yet
+                same = fits and theirs[1] == ours[1]
             if not same:
-                self._refuse(path, f"is of another training: its {name} is {one}, here it is {other}")
+                self._refuse(path, f"is of another training: its {name} is {theirs}, here it is {ours}")
 
     def _path(self, epoch):
         return self.folder / f"epoch-{epoch:05}.json"
@@ -174,17 +164,25 @@ class Checkpoint:
         names = {id(parameter): name for name, parameter in self.net._collect_params_with_prefix().items()}
         return {i: names.get(id(parameter), parameter.name) for i, parameter in enumerate(self.trainer._params)}
 
+    def _updaters(self):
+        """Return what holds the optimizer's state: the one updater of the store, or one for each device."""
+        if not self.trainer._kv_initialized:
+            self.trainer._init_kvstore()
+        return [self.trainer._kvstore._updater] if self.trainer._update_on_kvstore else self.trainer._updaters
+
     def _set_states(self, record, arrays):
         optimizer = self.trainer.optimizer
         optimizer.num_update = record["num_update"]
+        for device in self.trainer._contexts:
+            optimizer._set_current_context(device.device_id)  # makes this device's table of counts
+        updaters = self._updaters()
         for index, name in self._names().items():
             for counts in optimizer._all_index_update_counts.values():
                 if name in record["counts"]:
                     counts[index] = record["counts"][name]
-            for updater in self.trainer._updaters:  # one for each device
+            for updater in updaters:
                 if name in record["states"]:
-                    copies = {key: array.copy() for key, array in arrays.items()}
-                    updater.states[index] = _unpack(record["states"][name], copies)
+                    updater.states[index] = _unpack(record["states"][name], arrays)
                     updater.states_synced[index] = False  # it is moved to the weight's device when it is used
 
     def save(self, history):
@@ -204,8 +202,9 @@ class Checkpoint:
         path = self._path(len(history.loss))
         optimizer, arrays, files = self.trainer.optimizer, {}, {}
         # `Trainer.save_states` would pickle them.
-        names = self._names()
-        states = {names[i]: _pack(state, names[i], arrays) for i, state in self.trainer._updaters[0].states.items()}
+        names, updated = self._names(), self._updaters()[0].states
+        states = {names[i]: _pack(state, names[i], arrays) for i, state in updated.items()}
+        counts = optimizer._all_index_update_counts.values()  # a store may count each parameter on another GPU
         self._write(path.with_suffix(".params"), self.net.save_parameters, files)
         if arrays:
             self._write(path.with_suffix(".states"), lambda name: mx.nd.save(name, arrays), files)
@@ -215,12 +214,12 @@ class Checkpoint:
             "history": dataclasses.asdict(history),
             "optimizer": {
                 "num_update": optimizer.num_update,
-                "counts": {names[i]: count for i, count in optimizer._index_update_count.items()},
+                "counts": {names[i]: max(count.get(i, 0) for count in counts) for i in updated},
                 "states": states,
             },
             "files": files,
         }
-        text = json.dumps(_signed(record), sort_keys=True)
+        text = json.dumps(_signed(record), sort_keys=True, default=np.generic.item)
         self._write(path, lambda name: Path(name).write_text(text), {})
         for old in self._records()[:-KEPT]:
             for suffix in (".json", ".params", ".states"):

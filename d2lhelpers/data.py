@@ -5,6 +5,7 @@ import functools
 import io
 import math
 import os
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,12 +13,13 @@ import numpy as np
 
 from . import standin
 from .download import FILES, cache_folder, download, read_file
-from .runtime import mx, shift_seed, try_gpu
+from .runtime import mx, try_gpu
+from .seeds import shift_seed
 from .validation import check_device, check_images, check_whole_number
 
 
 class FashionMNIST(NamedTuple):
-    """The data set in memory: images are uint8 of shape (n, 28, 28), labels int32 of shape (n,)."""
+    """The data set in memory, read-only: images are uint8 of shape (n, 28, 28), labels int32 of shape (n,)."""
 
     train_images: np.ndarray
     train_labels: np.ndarray
@@ -30,6 +32,7 @@ def _read_folder(folder):
     arrays = {name: read_file(folder / file, sha256, shape) for name, (file, sha256, shape) in FILES.items()}
     for name in ("train_labels", "test_labels"):
         arrays[name] = arrays[name].astype(np.int32)
+        arrays[name].flags.writeable = False  # `_load` hands the same arrays to all
     return FashionMNIST(**arrays, source="Fashion-MNIST")
 
 
@@ -39,7 +42,7 @@ def _standin(reason):
     try:
         with np.load(path) as cached:
             arrays = [cached[name] for name in FILES]
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         arrays = standin.draw()
         content, partial = io.BytesIO(), path.with_name(f"{path.stem}.{os.getpid()}.npz")
         np.savez(content, **dict(zip(FILES, arrays, strict=True)))
@@ -50,6 +53,8 @@ def _standin(reason):
         except OSError as error:
             partial.unlink(missing_ok=True)
             print(f"The drawn garments could not be kept for the next time ({error}).")
+    for array in arrays:
+        array.flags.writeable = False
     print(f"{reason}. Using drawn stand-in garments of the same ten classes instead of Fashion-MNIST.")
     return FashionMNIST(*arrays, source="stand-in")
 
@@ -68,10 +73,10 @@ def _load(root, data, offline):
                 "or not be set."
             ) from error
     folder = Path(root).expanduser() if root else cache_folder("fashion-mnist")
-    if offline:
-        try:
-            return _read_folder(folder)
-        except (OSError, ValueError):
+    try:
+        return _read_folder(folder)
+    except (OSError, ValueError):
+        if offline:
             return _standin("D2L_OFFLINE is set and Fashion-MNIST is not in the cache")
     try:
         download(folder)
@@ -122,8 +127,9 @@ class ImageBatches:
             ValueError: an argument is not as described.
         """
         check_whole_number("batch_size", batch_size)
-        for side in resize if isinstance(resize, tuple) and len(resize) == 2 else (resize or 1,):
-            check_whole_number("resize", side)
+        if resize is not None:
+            for side in resize if isinstance(resize, tuple) and len(resize) == 2 else (resize,):
+                check_whole_number("resize", side)
         check_whole_number("seed", seed, least=0)
         check_device("ctx", ctx)
         check_images(images, labels)

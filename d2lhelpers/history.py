@@ -72,7 +72,7 @@ class Progress:
 
     def __init__(self, num_epochs, ctx, verbose, team):
         """Start the clock; with `verbose` also a display: curves in a notebook, lines of text elsewhere."""
-        self.team = team
+        self.team, self.verbose = team, verbose
         self.history, self.num_epochs = History(), num_epochs
         self.queue, self.pending = Queue(), []
         self.window = []  # loss, right answers and images of the batches since the last point of the curves
@@ -96,16 +96,19 @@ class Progress:
         self.images += count * self.team.size
         self.queue.push(loss)
         points = len(self.history.steps) + len(self.pending)
-        if done == int(done) or done * POINTS_AN_EPOCH >= points + 1:
-            losses, corrects, counts = zip(*self.window, strict=True)
-            sums = self.team.sum(mx.nd.add_n(*losses), mx.nd.add_n(*corrects), sum(counts))
-            self.pending.append((done, *sums))
-            self.window = []
+        if done * POINTS_AN_EPOCH >= points + 1:
+            self._add_point(done)
         if self.curves and self.curves.due():
             self.fetch()
             elapsed = time.monotonic() - self.start
             left = elapsed * (self.num_epochs - done) / (done - self.first)
             self.draw(done, f"epoch {math.ceil(done)} of {self.num_epochs} · {self.speed()} · {left:.0f} s left")
+
+    def _add_point(self, done):
+        losses, corrects, counts = zip(*self.window, strict=True)
+        sums = self.team.sum(mx.nd.add_n(*losses), mx.nd.add_n(*corrects), sum(counts))
+        self.pending.append((done, *sums))
+        self.window = []
 
     def fetch(self):
         """Bring what is pending from the device into the history; FloatingPointError when the loss is not finite."""
@@ -119,6 +122,8 @@ class Progress:
 
     def end_epoch(self, test_acc):
         """Write the epoch into the history and show it."""
+        if self.window:  # there were more batches than the iterator's length, or fewer
+            self._add_point(len(self.history.loss) + 1)
         self.fetch()
         loss, correct, count = self.epoch
         now = time.monotonic()
@@ -141,7 +146,8 @@ class Progress:
         self.history.stopped = reason
         with contextlib.suppress(FloatingPointError):
             self.fetch()
-        print(reason)
+        if self.verbose:  # in a notebook too, where the curves alone would not say it
+            print(reason)
         if done:
             self.draw(done, reason)
 

@@ -3,14 +3,17 @@
 import json
 from pathlib import Path
 
-from .graph import can_trace
 from .runtime import mx
 
 INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
 
 
 def processor_flags():
-    """Return the names of the processor's features, as the kernel lists them."""
+    """Return the names of the processor's features, as the kernel lists them.
+
+    Returns:
+        set[str]: the names; empty where the kernel is not Linux.
+    """
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # no Linux: the Intel Macs that MXNet runs on have none of these instructions
@@ -18,14 +21,13 @@ def processor_flags():
     return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 
-def check_dtype(dtype, net, ctx, hybridize):
+def check_dtype(dtype, ctx, hybridize):
     """Raise ValueError, in a sentence, where training cannot compute in `dtype`.
 
     Args:
         dtype (str): `float32` or `bfloat16`.
-        net (mxnet.gluon.Block): the network to train.
-        ctx (list[mxnet.Context]): where it is.
-        hybridize (bool): whether it may be compiled.
+        ctx (list[mxnet.Context]): where the network is.
+        hybridize (bool): whether network and loss are to be compiled, and can be.
     """
     if dtype == "float32":
         return
@@ -36,8 +38,11 @@ def check_dtype(dtype, net, ctx, hybridize):
         reason = f"is for processors, and the network is on {ctx[0]}"
     elif not INSTRUCTIONS & processor_flags():
         reason = f"needs a processor with {' or '.join(sorted(INSTRUCTIONS))}; this one would be slower with it"
-    elif not (hybridize and can_trace(net)):
-        reason = "needs a network that can be compiled: of hybrid blocks only, and without hybridize=False"
+    elif not hybridize:
+        reason = (
+            "needs a network that can be compiled: of hybrid blocks only, with a hybrid block as loss, and without "
+            "hybridize=False"
+        )
     if reason:
         raise ValueError(f"dtype='bfloat16' {reason}. Use dtype='float32'.")
 

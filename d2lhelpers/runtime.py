@@ -1,4 +1,4 @@
-"""Load MXNet, or say in one sentence why not; choose the device, the seed and the budget.
+"""Load MXNet, or say in one sentence why not; choose the device and the budget.
 
 Every other module takes `mxnet` from here, so that the checks below run before the first `import mxnet`.
 """
@@ -7,13 +7,11 @@ import ctypes
 import functools
 import importlib.util
 import os
-import random
 import re
 import sys
 from pathlib import Path
 
 import loky
-import numpy as np
 
 BUDGETS = ("smoke", "cpu", "gpu")
 
@@ -70,7 +68,7 @@ try:
     _use_every_core()
     _preload_cuda()
     import mxnet as mx
-except (ImportError, OSError) as failure:
+except (ImportError, OSError, AttributeError) as failure:  # the last: NumPy 1.24 or newer has no `np.bool`
     raise ImportError(_explain_import_failure(failure)) from failure
 
 
@@ -92,9 +90,9 @@ def parse_device(name):
     return mx.Context(match[1], int(match[2] or 0))
 
 
-def _runs_kernels(device):
-    """Compute on the device and bring the result back; a copy alone also works where no kernel can run."""
-    return (mx.nd.ones((2, 2), ctx=device) * 2).sum().asscalar() == 8
+def _run_kernel(device):
+    """Compute on the device; a copy alone also works where no kernel can run."""
+    (mx.nd.ones((2, 2), ctx=device) * 2).wait_to_read()
 
 
 @functools.cache
@@ -103,7 +101,7 @@ def _choose_device(wanted):
         device = parse_device(wanted)
         if device.device_type == "gpu":
             try:
-                _runs_kernels(device)
+                _run_kernel(device)
             except mx.base.MXNetError as error:
                 reason = str(error).strip().splitlines()[-1]
                 raise RuntimeError(f"D2L_DEVICE is {wanted!r} but that device cannot compute: {reason}") from error
@@ -111,7 +109,7 @@ def _choose_device(wanted):
     if not mx.context.num_gpus():
         return mx.cpu()
     try:
-        _runs_kernels(mx.gpu())
+        _run_kernel(mx.gpu())
     except mx.base.MXNetError as error:
         print(
             "The GPU cannot run this build of MXNet (it has code for compute capability 5.0 to 8.9), "
@@ -139,44 +137,6 @@ def try_gpu():
     return _choose_device(os.environ.get("D2L_DEVICE", ""))
 
 
-def shift_seed(seed):
-    """Return a seed plus `$D2L_SEED`, with which the same program meets other random numbers.
-
-    Args:
-        seed (int): the seed that the program asks for.
-
-    Returns:
-        int: the seed to use.
-
-    Raises:
-        ValueError: `D2L_SEED` is set to anything but a whole number from 0.
-    """
-    shift = os.environ.get("D2L_SEED") or "0"
-    if not re.fullmatch("[0-9]+", shift):
-        raise ValueError(f"D2L_SEED is {shift!r}; it must be a whole number from 0.")
-    return seed + int(shift)
-
-
-def set_seed(seed):
-    """Seed MXNet (weights, dropout), NumPy and Python, so that a run can be repeated.
-
-    The environment variable `D2L_SEED` is added to the seed.
-
-    Args:
-        seed (int): any whole number from 0 to 2³² − 1.
-
-    Raises:
-        ValueError: it is anything else, or `D2L_SEED` is.
-    """
-    from .validation import check_whole_number  # here, as it needs this module
-
-    check_whole_number("seed", seed, 0, 2**32 - 1)
-    seed = shift_seed(seed) % 2**32
-    mx.random.seed(seed)
-    np.random.seed(seed)
-    random.seed(seed)
-
-
 def budget():
     """Return how much work this machine should be given: `smoke`, `cpu` or `gpu`.
 
@@ -202,6 +162,9 @@ def by_budget(*, smoke, cpu, gpu):
 
     Returns:
         The argument named by `budget()`.
+
+    Raises:
+        ValueError: `D2L_BUDGET` is set to anything else.
     """
     return {"smoke": smoke, "cpu": cpu, "gpu": gpu}[budget()]
 

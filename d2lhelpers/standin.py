@@ -11,6 +11,8 @@ from collections import namedtuple
 import numpy as np
 from PIL import Image, ImageDraw
 
+from .validation import check_whole_number
+
 STANDIN_VERSION = 1  # Part of the name of the cached file: raise it whenever the drawings change.
 
 _SIDE = 28
@@ -243,7 +245,6 @@ def draw(train_size=60_000, test_size=10_000, seed=0):
         ValueError: If an argument is not a whole number, or is negative.
     """
     for name, value in (("train_size", train_size), ("test_size", test_size), ("seed", seed)):
-        if not isinstance(value, (int, np.integer)) or value < 0:
-            raise ValueError(f"{name} is {value!r}, but has to be a whole number, 0 or more.")
+        check_whole_number(name, value, 0)
     rng = np.random.default_rng(seed)
     return *_draw_split(rng, train_size), *_draw_split(rng, test_size)

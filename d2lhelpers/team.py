@@ -42,11 +42,25 @@ class Alone:
         """Note that the training goes on."""
 
     def share(self, data_iter):
-        """Return the batches that this process works on."""
+        """Return the batches that this process works on.
+
+        Args:
+            data_iter (Iterable[tuple[NDArray, NDArray]]): the batches of all.
+
+        Returns:
+            Iterable[tuple[NDArray, NDArray]]: this process's part of each.
+
+        Raises:
+            ValueError: they cannot be shared out among several processes.
+        """
         return data_iter
 
     def join(self, net):
-        """Give all processes the same parameters."""
+        """Give all processes the same parameters.
+
+        Args:
+            net (mxnet.gluon.Block): the network, whose shapes are all known.
+        """
 
     def add_gradients(self):
         """Replace each gradient by the sum over all processes."""
@@ -55,11 +69,25 @@ class Alone:
         """Replace each moving average by its mean over all processes."""
 
     def sum(self, *numbers):
-        """Return the sums of some numbers over all processes."""
+        """Return the sums of some numbers over all processes.
+
+        Args:
+            *numbers (NDArray | float): this process's, an array of one number each where they are on a device.
+
+        Returns:
+            tuple[NDArray | float, ...]: as many sums.
+        """
         return numbers
 
     def smallest(self, number):
-        """Return the smallest of the whole numbers that the processes give."""
+        """Return the smallest of the whole numbers that the processes give.
+
+        Args:
+            number (int): this process's.
+
+        Returns:
+            int: the smallest.
+        """
         return number
 
 
@@ -67,7 +95,10 @@ ALONE = Alone()
 
 
 class Team(Alone):
-    """The processes that train one network together; each works on its share of every batch."""
+    """The processes that train one network together; each works on its share of every batch.
+
+    The methods are those of `Alone`, where their arguments are described.
+    """
 
     def __init__(self, kvstore, ctx):
         """Meet the others.

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .checkpoint import Checkpoint, seed_epoch
+from .checkpoint import Checkpoint
 from .data import ImageBatches, load_data_fashion_mnist
 from .graph import can_trace
 from .history import Progress, Queue, number
 from .precision import check_dtype, to_bfloat16
-from .runtime import mx, set_seed, shift_seed, try_gpu
+from .runtime import mx, try_gpu
+from .seeds import seed_epoch, set_seed, shift_seed
 from .team import ALONE, Team
 from .validation import (
     check_batch,
@@ -42,14 +43,14 @@ class _Scorer:
 
     def __call__(self, X, y):
         if self.score is None:  # types are known from the first batch on
-            self.score = self._graph(X, y) if self.hybridize and can_trace(self.net) else self._eager
+            self.score = self._graph(X, y) if self.hybridize else self._eager
         return self.score(X, y)
 
     def _eager(self, X, y):
         return self._judge(self.net(X), y)
 
     def _judge(self, logits, y):
-        return self.loss(logits, y).sum(), _count_right(logits, y)
+        return self.loss(logits, y).sum(), _count_correct(logits, y)
 
     def _graph(self, X, y):
         data, label = mx.sym.var("input_batch", dtype=X.dtype), mx.sym.var("input_label", dtype=y.dtype)
@@ -62,7 +63,7 @@ class _Scorer:
         return graph
 
 
-def _count_right(logits, y):
+def _count_correct(logits, y):
     return (logits.argmax(axis=1) == y.astype("float32")).sum()
 
 
@@ -106,6 +107,7 @@ def _accuracy(name, data_iter, net, correct, ctx, team=ALONE):
     """Return the share of right answers, where `correct` counts them in a batch (X, y)."""
     total, images, queue = 0, 0, Queue()
     for parts in _batches(name, data_iter, net, ctx):
+        team.tick()
         total = total + _total([correct(X, y) for X, y in parts])
         images += sum(len(y) for _, y in parts)
         queue.push(total)
@@ -131,7 +133,7 @@ def evaluate_accuracy(data_iter, net, ctx=None):
     Source: `d2lzh.evaluate_accuracy`, which waits for the device at every batch.
     """
     check_network(net, _devices(ctx))
-    return _accuracy("data_iter", data_iter, net, lambda X, y: _count_right(net(X), y), ctx)
+    return _accuracy("data_iter", data_iter, net, lambda X, y: _count_correct(net(X), y), ctx)
 
 
 def confusion_matrix(data_iter, net, ctx=None):
@@ -140,7 +142,7 @@ def confusion_matrix(data_iter, net, ctx=None):
     Args:
         data_iter (Iterable[tuple[NDArray, NDArray]]): see `evaluate_accuracy`.
         net (mxnet.gluon.Block): see `evaluate_accuracy`.
-        ctx (mxnet.Context, optional): see `evaluate_accuracy`.
+        ctx (mxnet.Context | list[mxnet.Context], optional): see `evaluate_accuracy`.
 
     Returns:
         numpy.ndarray: int counts of shape (true class, predicted class).
@@ -190,13 +192,13 @@ def train(
         ctx (mxnet.Context | list[mxnet.Context]): where the parameters are; a batch is split among several devices.
         num_epochs (int): passes over the training images.
         batch_size (int, optional): what the summed gradient is divided by; by default the size of each batch.
-        hybridize (bool): whether to compile a network that consists of hybrid blocks; `net` itself is not changed.
-            With False its Python code runs at every step, and its hooks are called.
+        hybridize (bool): whether to compile a network and a loss that consist of hybrid blocks; `net` itself is not
+            changed. With False its Python code runs at every step, and its hooks are called.
         dtype (str): `bfloat16` computes the convolutions with 8 significant bits, on a CPU that has instructions for
             it. The parameters, and `net` itself, stay in `float32`.
         checkpoint (str | pathlib.Path, optional): a folder. After each epoch the training is kept there; the same call
             goes on after the last of them, and ends as if it had never been stopped.
-        seed (int): with `checkpoint`, decides what is random in each epoch, such as dropout.
+        seed (int): with `checkpoint`, decides what is random in each epoch after the first, such as dropout.
         kvstore (str, optional): `dist_sync` trains in several processes, which meet by MXNet's parameter server. Each
             works on its share of every batch; `batch_size` is that of one of them. The history is of all.
         verbose (bool): whether to show anything.
@@ -213,7 +215,9 @@ def train(
     """
     check_training(net, loss, trainer, _devices(ctx), num_epochs, batch_size)
     check_batches("train_iter", train_iter)
-    check_dtype(dtype, net, _devices(ctx), hybridize)
+    check_batches("test_iter", test_iter)
+    hybridize = hybridize and can_trace(net) and isinstance(loss, gluon.HybridBlock)
+    check_dtype(dtype, _devices(ctx), hybridize)
     with contextlib.ExitStack() as stack:
         team = stack.enter_context(Team(kvstore, _devices(ctx)) if kvstore else ALONE)
         train_iter, test_iter = team.share(train_iter), team.share(test_iter)
@@ -223,7 +227,8 @@ def train(
             run = {
                 "batches an epoch": len(train_iter),
                 "batch size": batch_size,
-                "seed": shift_seed(seed),
+                "seed": seed,
+                "D2L_SEED": shift_seed(0),
                 "dtype": dtype,
                 "workers": team.size,
             }
@@ -234,7 +239,8 @@ def train(
         try:
             for epoch in range(len(progress.history.loss), num_epochs):
                 if keeper:
-                    seed_epoch(seed, epoch)
+                    if epoch:  # the first one begins as it would without a checkpoint
+                        seed_epoch(seed, epoch)
                     if isinstance(train_iter, ImageBatches):
                         train_iter.epoch = epoch  # its order has a seed of its own
                 for i, parts in enumerate(_batches("train_iter", train_iter, net, ctx), 1):
@@ -283,12 +289,16 @@ def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs, 
         test_iter (Iterable[tuple[NDArray, NDArray]]): the same, for testing.
         batch_size (int): images in a full batch.
         trainer (mxnet.gluon.Trainer): updates the network's parameters.
-        ctx (mxnet.Context): the device on which the parameters are.
+        ctx (mxnet.Context | list[mxnet.Context]): where the parameters are, see `train`.
         num_epochs (int): passes over the training images.
         **options: `hybridize`, `dtype`, `checkpoint`, `seed`, `kvstore` and `verbose`, see `train`.
 
     Returns:
         History: losses, accuracies and times of each finished epoch.
+
+    Raises:
+        ValueError: an argument or a batch is not as described, or see `train`.
+        MemoryError: the device's memory is too small.
 
     Source: `d2lzh.train_ch5`, with the same seven arguments.
     """
@@ -331,6 +341,11 @@ def fit(
 
     Returns:
         History: losses, accuracies and times of each finished epoch.
+
+    Raises:
+        ValueError: an argument is not as described, or see `train`.
+        FileNotFoundError: `D2L_DATA` is set but the files are not there.
+        MemoryError: the device's memory is too small.
     """
     ctx = ctx or try_gpu()
     check_number("lr", lr, 0)

@@ -178,6 +178,9 @@ def check_batch(name, batch):
     Args:
         name (str): name of the argument that gave it.
         batch: what it gave.
+
+    Returns:
+        tuple[NDArray, NDArray]: images of shape (batch, ...), and labels of shape (batch,).
     """
     if not isinstance(batch, (tuple, list)) or len(batch) != 2 or not all(isinstance(a, mx.nd.NDArray) for a in batch):
         raise ValueError(f"{name} gave {_kind(batch)}; each batch must be a pair (X, y) of NDArrays.")
@@ -232,6 +235,9 @@ def check_logits(net, X):
     Args:
         net (mxnet.gluon.Block): a network.
         X (NDArray): a batch of images.
+
+    Returns:
+        int: the number of classes, which is the second side of its logits.
     """
     try:
         # MXNet prints the arguments before it raises

@@ -141,6 +141,7 @@ CASES = [
     (train(train_iter=batches(length=False)), "train_iter is a .*iterator; it must have a length"),
     (train(train_iter=[]), "train_iter has no batches: at least one is needed"),
     # batches
+    (train(test_iter=None), "test_iter is None; it must have a length and give batches"),
     (train(test_iter=[]), "test_iter has no batches: at least one is needed"),
     (train(train_iter=[nd.zeros((5, 1, 10, 10))]), "train_iter gave a NDArray; each batch must be a pair"),
     (train(train_iter=[(1, 2)]), r"train_iter gave \(1, 2\); each batch must be a pair \(X, y\) of NDArrays"),

@@ -10,6 +10,7 @@ import textwrap
 import time
 
 import d2lhelpers as d2l
+import mxnet as mx
 import numpy as np
 import pytest
 from d2lhelpers import checkpoint
@@ -78,7 +79,7 @@ def train(folder, num_epochs, optimizer="sgd", lr=0.1, kind=lambda batches: batc
     """Train with an optimizer of one's own, and with batches that are in a `kind` of container."""
     d2l.set_seed(0)
     net = network()
-    net.initialize(init.Xavier())
+    net.initialize(init.Xavier(), ctx=d2l.try_gpu())
     trainer = gluon.Trainer(net.collect_params(), optimizer, {"learning_rate": lr})
     batches = map(kind, d2l.load_data_fashion_mnist(64, **SIZES))
     d2l.train_ch5(net, *batches, 64, trainer, d2l.try_gpu(), num_epochs, checkpoint=folder, verbose=False)
@@ -116,6 +117,42 @@ def test_batches_of_another_kind(tmp_path):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("update_on_kvstore", [None, False])
+def test_several_devices(tmp_path, update_on_kvstore):
+    """Only their moving averages are not compared: each device has its own, and the mean is kept."""
+    devices = [mx.cpu(0), mx.cpu(1)]
+
+    def weights(folder, num_epochs):
+        d2l.set_seed(0)
+        net = network()
+        net.initialize(init.Xavier(), ctx=devices)
+        options = {"learning_rate": 0.01}
+        trainer = gluon.Trainer(net.collect_params(), "adam", options, update_on_kvstore=update_on_kvstore)
+        batches = d2l.load_data_fashion_mnist(64, **SIZES)
+        d2l.train_ch5(net, *batches, 64, trainer, devices, num_epochs, checkpoint=folder, verbose=False)
+        return [weight.list_data() for weight in net.collect_params(".*weight").values()]
+
+    whole = weights(tmp_path / "whole", 4)
+    weights(tmp_path / "parts", 2)
+    for ours, theirs in zip(weights(tmp_path / "parts", 4), whole, strict=True):
+        for array in ours:
+            np.testing.assert_allclose(array.asnumpy(), theirs[0].asnumpy(), rtol=2e-3, atol=1e-4)
+
+
+def test_each_state_is_copied_once(tmp_path, monkeypatch):
+    fit(tmp_path, 1)
+    copies, copy = [], nd.NDArray.copy
+    monkeypatch.setattr(nd.NDArray, "copy", lambda array: copies.append(1) or copy(array))
+    net, _ = fit(tmp_path, 1)
+    assert len(copies) <= len(values(net))
+
+
+def test_numbers_may_be_of_numpy(tmp_path):
+    numbers = {"lr": np.float32(0.1), "seed": np.int64(1)}
+    fit(tmp_path, 1, **numbers)
+    assert len(fit(tmp_path, 2, **numbers)[1].loss) == 2
+
+
 # Refusals
 
 
@@ -141,7 +178,7 @@ REFUSALS = {
     "no optimizer": (lambda f: (f / f"{LAST}.states").unlink(), {}, "epoch-00002.states is missing"),
     "foreign": (lambda f: (f / f"{LAST}.json").write_text('{"a": 1}'), {}, "was not written by d2lhelpers"),
     "a list": (lambda f: (f / f"{LAST}.json").write_text("[1]"), {}, "was not written by d2lhelpers"),
-    "another format": (lambda f: edit(f / f"{LAST}.json", format=9), {}, "has format 9, and this version .* reads 1"),
+    "another format": (lambda f: edit(f / f"{LAST}.json", format=9), {}, "has format 9, and this version .* reads 2"),
     "another width": (
         None,
         {"net": lambda: network(17)},
@@ -176,6 +213,17 @@ def test_what_does_not_fit_is_refused_in_a_sentence_and_not_touched(tmp_path, na
     assert files(tmp_path) == before
 
 
+def test_d2l_seed_is_no_part_of_the_seed(tmp_path, monkeypatch):
+    """Their sum decides the order of the images, but not what else is random."""
+    monkeypatch.setenv("D2L_SEED", "1")
+    fit(tmp_path, 1, seed=0)
+    monkeypatch.delenv("D2L_SEED")
+    with pytest.raises(ValueError, match="its seed is 0, here it is 1"):
+        fit(tmp_path, 2, seed=1)
+    with pytest.raises(ValueError, match="its D2L_SEED is 1, here it is 0"):
+        fit(tmp_path, 2, seed=0)
+
+
 def test_a_folder_in_use_is_refused(tmp_path):
     class Nested:
         """Starts the same training while one is running."""
@@ -192,7 +240,7 @@ def test_a_folder_in_use_is_refused(tmp_path):
             yield from self.inner
 
     net = network()
-    net.initialize()
+    net.initialize(ctx=d2l.try_gpu())
     train_iter, test_iter = d2l.load_data_fashion_mnist(64, **SIZES)
     trainer = gluon.Trainer(net.collect_params(), "sgd")
     d2l.train_ch5(net, Nested(train_iter), test_iter, 64, trainer, d2l.try_gpu(), 1, checkpoint=tmp_path, verbose=False)

@@ -250,6 +250,26 @@ def test_standin_is_drawn_once_then_cached(tiny_data, small_standin, monkeypatch
     assert (data.load_arrays().train_images == first.train_images).all()
 
 
+def test_a_damaged_standin_is_drawn_again(tiny_data, small_standin, monkeypatch, tmp_path):
+    monkeypatch.setenv("D2L_DATA", "standin")
+    first = data.load_arrays()
+    (path,) = (tmp_path / "cache").rglob("*.npz")
+    content = path.read_bytes()
+    path.write_bytes(content[:-30])
+    data._load.cache_clear()
+    assert (data.load_arrays().train_images == first.train_images).all()
+    assert path.stat().st_size == len(content)
+
+
+@pytest.mark.parametrize("source", ["", "standin"])
+def test_arrays_in_memory_are_read_only(publish, tiny_data, small_standin, monkeypatch, source):
+    publish("good")
+    monkeypatch.setenv("D2L_DATA", source)
+    for _ in range(2):  # just made, and from the cache
+        assert not any(array.flags.writeable for array in data.load_arrays()[:4])
+        data._load.cache_clear()
+
+
 def test_offline_uses_no_network(publish, server, tiny_data, small_standin, monkeypatch):
     publish("good")
     monkeypatch.setenv("D2L_OFFLINE", "1")
@@ -336,6 +356,7 @@ def test_images_belong_to_their_labels():
         ((2.5,), {}, "batch_size is 2.5"),
         ((True,), {}, "batch_size is True"),
         ((8, -1), {}, "resize is -1"),
+        ((8, 0), {}, "resize is 0"),
         ((8, (20, 0)), {}, "resize is 0"),
         ((8, (20, 20, 1)), {}, r"resize is \(20, 20, 1\)"),
         ((8, "224"), {}, "resize is '224'"),

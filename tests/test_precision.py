@@ -46,10 +46,10 @@ def test_accuracy_holds(seed):
 
 @able
 def test_nothing_leaks():
-    X = nd.random.uniform(shape=(8, 1, 28, 28))
+    X = nd.random.uniform(shape=(8, 1, 28, 28), ctx=d2l.try_gpu())
     before, other = network(), network()
     fit(before)
-    other.initialize()
+    other.initialize(ctx=d2l.try_gpu())
     answer = other(X).asnumpy()
     low, after = network(), network()
     fit(low, dtype="bfloat16")
@@ -65,8 +65,8 @@ def test_nothing_leaks():
 def test_the_network_itself_answers_in_float32():
     net, exact = network(), network()
     fit(net, dtype="bfloat16")
-    X = nd.random.uniform(shape=(8, 1, 28, 28))
-    exact.initialize()
+    X = nd.random.uniform(shape=(8, 1, 28, 28), ctx=d2l.try_gpu())
+    exact.initialize(ctx=d2l.try_gpu())
     exact(X)
     for ours, theirs in zip(net.collect_params().values(), exact.collect_params().values(), strict=True):
         theirs.set_data(ours.data())
@@ -92,7 +92,7 @@ def test_refusals(monkeypatch, dtype, flags, net, options, sentence):
 def test_a_gpu_is_refused(monkeypatch):
     monkeypatch.setattr(precision, "processor_flags", lambda: {"avx512_bf16"})
     with pytest.raises(ValueError, match=r"is for processors, and the network is on gpu\(0\)"):
-        precision.check_dtype("bfloat16", network(), [mx.gpu()], True)
+        precision.check_dtype("bfloat16", [mx.gpu()], True)
 
 
 class Written(nn.Block):

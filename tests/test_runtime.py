@@ -59,7 +59,7 @@ def test_device_from_the_environment(fresh):
 
 
 def test_wanted_gpu_that_is_not_there(fresh):
-    fresh.setattr(runtime, "_runs_kernels", refuse("no kernel image is available"))
+    fresh.setattr(runtime, "_run_kernel", refuse("no kernel image is available"))
     fresh.setenv("D2L_DEVICE", "gpu")
     with pytest.raises(RuntimeError, match="D2L_DEVICE is 'gpu' but that device cannot compute: no kernel image"):
         d2l.try_gpu()
@@ -74,14 +74,14 @@ def refuse(reason):
 
 def test_gpu_that_runs_kernels_is_used(fresh):
     fresh.setattr(mx.context, "num_gpus", lambda: 1)
-    fresh.setattr(runtime, "_runs_kernels", lambda device: True)
+    fresh.setattr(runtime, "_run_kernel", lambda device: None)
     assert d2l.try_gpu() == mx.gpu()
     assert d2l.budget() == "gpu"
 
 
 def test_gpu_newer_than_the_wheel_gives_the_cpu_and_one_line(fresh, capsys):
     fresh.setattr(mx.context, "num_gpus", lambda: 1)
-    fresh.setattr(runtime, "_runs_kernels", refuse("CUDA: Check failed\nno kernel image is available"))
+    fresh.setattr(runtime, "_run_kernel", refuse("CUDA: Check failed\nno kernel image is available"))
     assert (d2l.try_gpu(), d2l.try_gpu()) == (mx.cpu(), mx.cpu())
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
@@ -90,7 +90,9 @@ def test_gpu_newer_than_the_wheel_gives_the_cpu_and_one_line(fresh, capsys):
 
 
 def test_the_probe_runs_a_kernel():
-    assert runtime._runs_kernels(mx.cpu())
+    runtime._run_kernel(mx.cpu())
+    with pytest.raises(mx.base.MXNetError):
+        runtime._run_kernel(mx.gpu(99))
 
 
 def threads(**environment):

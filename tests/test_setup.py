@@ -198,10 +198,11 @@ def test_the_environment_is_built_from_the_locks_with_hashes_and_then_left_alone
         assert (calls, result.returncode, result.stdout) == ("", 0, "")
 
 
-@pytest.mark.parametrize("name", ["requirements/cpu.txt", "requirements/dev.txt", "pyproject.toml"])
+@pytest.mark.parametrize("name", ["cpu.txt", "dev.txt", "build.txt", "../pyproject.toml"])
 def test_a_changed_file_builds_anew(project, build, name):
     build()
-    (project / name).write_text((project / name).read_text() + "# changed\n")
+    with open(project / "requirements" / name, "a") as file:
+        file.write("# changed\n")
     assert "requirements/cpu.txt" in build()[0]
     assert not build()[0]
 
@@ -262,6 +263,13 @@ def test_every_target_has_a_recipe(target):
     assert result.returncode == 0
     builds = "tools/bootstrap.py env" in result.stdout
     assert builds == (target not in WITHOUT_ENVIRONMENT)
+
+
+def test_python_will_do_where_there_is_no_python3(tmp_path):
+    for name in ("make", "sh"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    script(tmp_path / "python", "echo $*")
+    assert run("make", "-s", "env", path=tmp_path).stdout == "tools/bootstrap.py env\n"
 
 
 def test_a_missing_python_is_one_sentence():
@@ -433,3 +441,29 @@ def test_downloads_are_encrypted_where_the_address_has_it_and_verified_everywher
     plain = [address for address in download.sources() if not address.startswith("https://")]
     assert all(".s3-website." in address for address in plain)  # S3's websites have no https
     assert all(re.fullmatch("[0-9a-f]{64}", sha256) for _, sha256, _ in download.FILES.values())
+
+
+# The package
+
+FLOORS = (
+    "runtime",
+    "validation",
+    "chapters download graph plotting precision seeds standin team",
+    "data diagrams live summary widgets",
+    "history",
+    "checkpoint exercises",
+    "training",
+    "__init__",
+)
+
+
+def test_no_module_imports_one_above_it():
+    floor_of = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
+    paths = list((ROOT / "d2lhelpers").rglob("*.py"))
+    assert {path.relative_to(ROOT / "d2lhelpers").parts[0].removesuffix(".py") for path in paths} == set(floor_of)
+    for path in paths:
+        own, *inner = path.relative_to(ROOT / "d2lhelpers").with_suffix("").parts
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level > len(inner):
+                for name in [node.module] if node.module else [alias.name for alias in node.names]:
+                    assert floor_of[name] < floor_of[own], f"{path}:{node.lineno}"

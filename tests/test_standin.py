@@ -83,5 +83,5 @@ def test_a_class_may_exceed_a_canvas(monkeypatch):
 def test_bad_arguments_are_named(name, value):
     """The error says which argument is wrong, what it is and what would be right."""
     arguments = {"train_size": 10, "test_size": 10, name: value}
-    with pytest.raises(ValueError, match=f"{name} is {value!r}, but has to be a whole number, 0 or more"):
+    with pytest.raises(ValueError, match=f"{name} is {value!r}; it must be a whole number of at least 0"):
         standin.draw(**arguments)

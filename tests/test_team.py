@@ -15,6 +15,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 from d2lhelpers.data import ImageBatches
+from d2lhelpers.team import ALONE
 from mxnet import gluon, nd
 from mxnet.gluon import nn
 
@@ -179,6 +180,13 @@ def test_patience_must_be_a_number(monkeypatch):
     monkeypatch.setenv("D2L_PATIENCE", "a minute")
     with pytest.raises(ValueError, match="D2L_PATIENCE is 'a minute'; it must be a number of seconds"):
         d2l.fit(network(), batch_size=32, num_epochs=1, kvstore="dist_sync", **SIZES)
+
+
+def test_testing_too_shows_that_the_training_goes_on(monkeypatch):
+    ticks = []
+    monkeypatch.setattr(ALONE, "tick", lambda: ticks.append(1))
+    d2l.fit(network(), batch_size=32, num_epochs=1, lr=0.1, train_size=64, test_size=128, verbose=False)
+    assert len(ticks) == 2 + 4
 
 
 def test_two_devices_compute_what_one_does():

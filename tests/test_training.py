@@ -1,5 +1,7 @@
 """Training and evaluation: the same results as d2lzh, and what else is promised."""
 
+import re
+
 import d2lhelpers as d2l
 import d2lzh
 import matplotlib.figure
@@ -77,6 +79,16 @@ def test_train_divides_by_each_batch_as_d2lzh_does(capsys):
     assert_same_parameters(ours, theirs)
 
 
+def test_a_loss_may_be_any_function():
+    ours, theirs = network(), network()
+    for net, loss in (
+        (ours, lambda logits, y: -nd.pick(nd.log_softmax(logits), y)),
+        (theirs, gluon.loss.SoftmaxCrossEntropyLoss()),
+    ):
+        d2l.train(batches(), batches(), net, loss, sgd(net), d2l.try_gpu(), 1, verbose=False)
+    assert_same_parameters(ours, theirs)
+
+
 def test_last_small_batch_counts_less_in_train_ch5():
     nominal, weighed = network(), network()
     fit(nominal, 1, verbose=False)
@@ -90,6 +102,29 @@ def test_compiled_and_step_by_step_agree():
     histories = [fit(compiled, verbose=False), fit(eager, verbose=False, hybridize=False)]
     assert_same_parameters(compiled, eager)
     np.testing.assert_allclose(histories[0].loss, histories[1].loss, rtol=1e-4)
+
+
+def test_a_network_is_compiled_with_memory_planned_ahead(monkeypatch):
+    asked = []
+    hybridize = gluon.SymbolBlock.hybridize
+    monkeypatch.setattr(gluon.SymbolBlock, "hybridize", lambda self, **how: asked.append(how) or hybridize(self, **how))
+    calls = {}
+    for choice in (True, False):
+        net = network()
+        net[0].register_forward_hook(lambda *_, choice=choice: calls.update({choice: calls.get(choice, 0) + 1}))
+        fit(net, 4, verbose=False, hybridize=choice)
+    assert asked == [{"static_alloc": True, "static_shape": True}]
+    assert calls[True] < 4 * len(batches()) < calls[False]
+
+
+def test_a_hybrid_block_that_needs_numbers_trains_uncompiled():
+    class Rows(nn.HybridBlock):
+        def hybrid_forward(self, F, X):
+            return X.reshape((X.shape[0], -1))
+
+    net = network(Rows)
+    fit(net, 1, verbose=False)
+    assert (parameters(net)[-1] != parameters(network(Rows))[-1]).any()
 
 
 def test_the_network_itself_is_not_compiled():
@@ -140,12 +175,31 @@ def test_history_has_about_twenty_points_an_epoch():
     assert 38 <= len(history.steps) <= 42
 
 
+class Longer(list):
+    """Batches of which the last is more than the length says, as those of Gluon's DataLoader that roll over."""
+
+    def __len__(self):
+        return super().__len__() - 1
+
+
+def test_every_batch_counts_in_its_own_epoch():
+    net, data = network(), Longer(batches(340))
+    trainer = sgd(net, lr=0)  # so that all epochs measure the same
+    history = d2l.train_ch5(net, data, batches(), 16, trainer, d2l.try_gpu(), 3, verbose=False)
+    assert history.loss == pytest.approx([history.loss[0]] * 3, rel=1e-5)
+
+
 def test_diverging_run_stops_with_advice(capsys):
     net = network()
     history = fit(net, 5, lr=1e38)
     assert len(history.loss) < 5
     assert "learning rate ten times smaller" in history.stopped
     assert history.stopped in capsys.readouterr().out
+
+
+def test_without_verbose_nothing_is_printed(capsys):
+    assert fit(network(), 5, lr=1e38, verbose=False).stopped
+    assert not capsys.readouterr().out
 
 
 class Stopping:
@@ -188,7 +242,7 @@ def test_too_little_memory_is_said_with_what_to_do(message):
         raise mx.base.MXNetError(message)
 
     net, data = network(), batches()
-    with pytest.raises(MemoryError, match=r"cpu\(0\) has too little memory .* smaller batch_size .* D2L_BUDGET=cpu"):
+    with pytest.raises(MemoryError, match=r"cpu\(\d\) has too little memory .* smaller batch_size .* D2L_BUDGET=cpu"):
         d2l.train(data, data, net, loss, sgd(net), d2l.try_gpu(), 1, verbose=False)
 
 
@@ -238,7 +292,12 @@ def test_live_curves_are_one_display_with_constant_text(monkeypatch, capsys):
     monkeypatch.setattr(live, "display", display)
     monkeypatch.setattr(history, "get_ipython", type("ZMQInteractiveShell", (), {}))
     monkeypatch.setattr(live.LiveCurves, "due", lambda self: True)
+    drawn, draw = [], live.LiveCurves.draw
+    monkeypatch.setattr(live.LiveCurves, "draw", lambda self, *what: drawn.append(what) or draw(self, *what))
     fit(network())
+    _, shares, texts = zip(*drawn, strict=True)
+    assert list(shares) == sorted(shares) and shares[-1] == 1
+    assert all(re.fullmatch(r"epoch \d of \d · [\d,]+ images/s · \d+ s left", text) for text in texts[:-1])
     assert len(shown) > 5
     assert {bundle["text/plain"] for bundle in shown} == {"<training curves>"}
     assert all(bundle["image/png"].startswith(b"\x89PNG") for bundle in shown)
