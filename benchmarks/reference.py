@@ -14,7 +14,6 @@ import statistics
 from pathlib import Path
 
 import d2lhelpers as d2l
-from mxnet import gluon, init
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, EPOCHS = ROOT / "benchmarks" / "reference", ROOT / "runs" / "reference"
@@ -32,7 +31,7 @@ class Run:
     resize: int | None = None
     seeds: tuple = (0,)
     prepare: callable = lambda net: None
-    finish: callable = lambda net, train_iter, test_iter: {}
+    finish: callable = lambda net: {}
 
 
 def write(path, value):
@@ -45,31 +44,24 @@ def write(path, value):
 
 def train(run, seed, kept):
     """Train, going on after the last epoch in the folder `kept`; return what was measured, or None when stopped."""
-    d2l.set_seed(seed)
-    net, ctx = run.make_net(), d2l.try_gpu()
-    net.initialize(init.Xavier(), ctx=ctx)
+    net = run.make_net()
     run.prepare(net)
-    train_iter, test_iter = d2l.load_data_fashion_mnist(run.batch_size, run.resize, seed=seed)
-    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": run.lr})
-    history = d2l.train_ch5(
-        net, train_iter, test_iter, run.batch_size, trainer, ctx, run.num_epochs, checkpoint=kept, seed=seed
-    )
+    settings = {"lr": run.lr, "batch_size": run.batch_size, "resize": run.resize, "num_epochs": run.num_epochs}
+    history = d2l.fit(net, **settings, seed=seed, checkpoint=kept)
     if history.stopped:
         return None
     result = {measure: getattr(history, measure) for measure in MEASURED}
-    return result | run.finish(net, train_iter, test_iter)
+    return result | run.finish(net)
 
 
 def batch_norm():
     """Return the runs of chapter 1, by name."""
     chapter = d2l.definitions("01_batch_norm")
 
-    def reestimate(net, train_iter, test_iter):
+    def reestimate(net):
+        train_iter, test_iter = d2l.load_data_fashion_mnist(256)
         chapter.reestimate(net, train_iter)
         return {"test_acc_reestimated": d2l.evaluate_accuracy(test_iter, net)}
-
-    def freeze(net):
-        net.collect_params(".*gamma|.*beta").setattr("grad_req", "null")
 
     def lenet(norm, lr=1.0, num_epochs=5, **options):
         make_net = functools.partial(chapter.lenet, norm)
@@ -80,7 +72,9 @@ def batch_norm():
         "hand-written, momentum 0": lenet(own, finish=reestimate),
         "nn.BatchNorm": lenet(chapter.gluon_norm, finish=reestimate),
         "nn.BatchNorm, lr 1.5": lenet(chapter.gluon_norm, lr=1.5, finish=reestimate),
-        "nn.BatchNorm, γ and β frozen": lenet(chapter.gluon_norm, prepare=freeze, finish=reestimate),
+        "nn.BatchNorm, γ and β frozen": lenet(
+            chapter.gluon_norm, prepare=chapter.freeze_scale_and_shift, finish=reestimate
+        ),
         "no batch norm, 1 epoch": lenet(None, num_epochs=1),
     }
 

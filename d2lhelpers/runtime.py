@@ -3,8 +3,10 @@
 Every other module takes `mxnet` from here, so that the checks below run before the first `import mxnet`.
 """
 
+import contextlib
 import ctypes
 import functools
+import gc
 import importlib.util
 import os
 import re
@@ -135,6 +137,17 @@ def try_gpu():
     copy works and the first kernel does not.
     """
     return _choose_device(os.environ.get("D2L_DEVICE", ""))
+
+
+def release_memory():
+    """Hand memory that is no longer in use back to the system.
+
+    Gluon's blocks refer to each other in circles, so an earlier network may be alive still; and glibc keeps what MXNet
+    has freed in many small holes.
+    """
+    gc.collect()
+    with contextlib.suppress(AttributeError):  # macOS has no such function
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def budget():

@@ -11,7 +11,7 @@ from .data import ImageBatches, load_data_fashion_mnist
 from .graph import can_trace
 from .history import Progress, Queue, number
 from .precision import check_dtype, to_bfloat16
-from .runtime import mx, try_gpu
+from .runtime import mx, release_memory, try_gpu
 from .seeds import seed_epoch, set_seed, shift_seed
 from .team import ALONE, Team
 from .validation import (
@@ -218,6 +218,7 @@ def train(
     check_batches("test_iter", test_iter)
     hybridize = hybridize and can_trace(net) and isinstance(loss, gluon.HybridBlock)
     check_dtype(dtype, _devices(ctx), hybridize)
+    release_memory()
     with contextlib.ExitStack() as stack:
         team = stack.enter_context(Team(kvstore, _devices(ctx)) if kvstore else ALONE)
         train_iter, test_iter = team.share(train_iter), team.share(test_iter)

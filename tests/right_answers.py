@@ -39,8 +39,8 @@ class FrozenSlowly(BN.BatchNorm):
 
 def output_change(make_norm, bias, initializer, make_pictures, kernel_size=5):
     conv, norm = nn.Conv2D(6, kernel_size), make_norm()
-    conv.initialize(initializer or init.Uniform())
-    norm.initialize()
+    conv.initialize(initializer or init.Uniform(), ctx=d2l.try_gpu())
+    norm.initialize(ctx=d2l.try_gpu())
     X = make_pictures()
     with autograd.train_mode():
         before = norm(conv(X)).asnumpy()
@@ -54,7 +54,7 @@ def garments():
 
 for initializer in (None, init.Xavier(), init.Normal(0.01)):
     right("bn.bias", functools.partial(output_change, initializer=initializer, make_pictures=garments))
-    uniform = functools.partial(nd.random.uniform, shape=(4, 1, 9, 9))
+    uniform = functools.partial(nd.random.uniform, shape=(4, 1, 9, 9), ctx=d2l.try_gpu())
     right("bn.bias", functools.partial(output_change, initializer=initializer, make_pictures=uniform, kernel_size=1))
 
 right("bn.momentum", 3.26, 44)

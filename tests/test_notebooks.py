@@ -120,6 +120,29 @@ def test_every_exercise_has_task_stub_check_and_solution(path):
         compile(code[0], solution.id, "exec")
 
 
+@each_notebook
+def test_the_sections_are_in_order(path):
+    headings = re.findall(r"^## (.*)$", markdown(path), re.MULTILINE)
+    order = ["Set-up", "Something to play with", "Exercises", "What you have done", "Summary", "References"]
+    assert [heading for heading in headings if heading in order] == order
+    assert headings[0] == order[0] and headings[-1] == order[-1]
+    last = read(path).cells[-1].source
+    assert last.index("The same in PyTorch") < last.index("## References")
+    assert re.search(r"\.ipynb\)[^\n]*\Z", last), "the last line leads to another chapter"
+    assert re.search(r"\*\*Time\*\*.*two CPU cores.*GPU", read(path).cells[0].source, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("chapter", "cell", "least"),
+    [("02_vgg", "train-result", 0.78), ("03_nin", "cures-result", 0.50), ("04_googlenet", "train-result", 0.82)],
+)
+def test_the_stored_training_succeeded_and_the_readme_quotes_it(chapter, cell, least):
+    cells = {cell.id: cell for cell in code_cells(ROOT / "notebooks" / f"{chapter}.ipynb")}
+    *_, accuracy = re.findall(r"test accuracy 0(\.\d+)", cells[cell].outputs[0].text)
+    assert float(accuracy) >= least
+    assert accuracy in (ROOT / "README.md").read_text()
+
+
 def nbval(tmp_path, cells):
     """Run nbval on a notebook with these cells; return whether it passed, and what it printed."""
     notebook = read(NOTEBOOKS[0])

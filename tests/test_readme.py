@@ -1,6 +1,8 @@
 """The README keeps its promises: what it names exists."""
 
+import json
 import re
+import statistics
 import subprocess
 from pathlib import Path
 
@@ -28,3 +30,31 @@ def test_named_settings_are_read_somewhere():
     code = "".join(path.read_text() for path in (ROOT / "d2lhelpers").rglob("*.py"))
     for variable in set(re.findall(r"\bD2L_\w+", README)):
         assert f'"{variable}"' in code
+
+
+def test_results_of_chapter_1_are_those_that_were_measured():
+    measured = json.loads((ROOT / "benchmarks" / "reference" / "batch_norm.json").read_text())
+    *runs, plain = measured.values()
+    for runs_by_seed in runs:
+        seeds = runs_by_seed.values()
+        columns = ([run[name][-1] for run in seeds] for name in ("loss", "train_acc", "test_acc"))
+        values = [*columns, [run["test_acc_reestimated"] for run in seeds]]
+        assert " | ".join(f"{statistics.median(value):.3f}"[1:] for value in values) in README
+    assert statistics.median(run["train_acc"][0] for run in plain.values()) < 0.40
+
+
+def test_results_of_chapter_1_are_good():
+    measured = json.loads((ROOT / "benchmarks" / "reference" / "batch_norm.json").read_text())
+
+    def median(name, measure):
+        return statistics.median(measure(run) for run in measured[name].values())
+
+    for name, least in (
+        ("hand-written, momentum 0", 0.885),
+        ("nn.BatchNorm", 0.885),
+        ("nn.BatchNorm, γ and β frozen", 0.88),
+    ):
+        assert median(name, lambda run: run["train_acc"][-1]) >= least
+    for name in ("hand-written, momentum 0", "nn.BatchNorm"):
+        assert median(name, lambda run: run["test_acc_reestimated"]) >= 0.88
+    assert median("nn.BatchNorm", lambda run: max(run["test_acc"])) >= 0.87

@@ -1,4 +1,7 @@
-"""Every solution, put into its stub: the whole chapter runs, and every check says right, a hundred times."""
+"""Every solution, put into its stub: the whole chapter runs, and every check says right, a hundred times.
+
+It runs on `cpu(1)`: parameters and compiled networks refuse an array left behind on `cpu(0)`, as they would on a GPU.
+"""
 
 import json
 import re
@@ -28,6 +31,7 @@ def test_every_solution_is_right(chapter, tmp_path, monkeypatch):
         cells[f"check-{name}"].source = REPEATED.format(check=cells[f"check-{name}"].source)
     record = tmp_path / "progress.json"
     monkeypatch.setenv("D2L_BUDGET", "smoke")
+    monkeypatch.setenv("D2L_DEVICE", "cpu(1)")
     monkeypatch.setenv("D2L_PROGRESS", str(record))
     NotebookClient(notebook, timeout=600, kernel_name="python3").execute(cwd=NOTEBOOKS)
 

@@ -1,6 +1,8 @@
 """Training and evaluation: the same results as d2lzh, and what else is promised."""
 
+import gc
 import re
+import weakref
 
 import d2lhelpers as d2l
 import d2lzh
@@ -136,6 +138,20 @@ def test_the_network_itself_is_not_compiled():
     first, second = net(nd.zeros((1, 1, 10, 10), ctx=ctx)), net(nd.ones((1, 1, 10, 10), ctx=ctx))
     assert seen == [1, 1]
     assert (first.asnumpy() != second.asnumpy()).any()
+
+
+def test_an_earlier_network_takes_no_memory():
+    earlier = network()
+    fit(earlier, 1, verbose=False)
+    still_there = weakref.ref(earlier)
+    gc.disable()  # Python may look for circles at any time, or not for long
+    try:
+        del earlier
+        assert still_there()
+        fit(network(), 1, verbose=False)
+        assert not still_there()
+    finally:
+        gc.enable()
 
 
 class Noisy(nn.Block):

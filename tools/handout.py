@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HANDOUT = ROOT / "build" / "handout"
-POINTER = " The solution is folded up at the end."
+POINTER = " The solution is folded up below it."
 
 
 def without_solutions(notebook):
