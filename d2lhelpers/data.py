@@ -1,21 +1,21 @@
-"""Fashion-MNIST, or its stand-in, in memory, and batches made of it."""
+"""Fashion-MNIST (Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747), which comes with the package, and batches of it."""
 
 import copy
 import functools
-import io
+import gzip
 import math
-import os
-import zipfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from . import standin
-from .download import FILES, cache_folder, download, read_file
+from .arguments import check_device, check_whole_number, refuse
 from .runtime import mx, try_gpu
-from .seeds import shift_seed
-from .validation import check_device, check_images, check_whole_number
+from .settings import shift_seed
+
+FOLDER = Path(__file__).resolve().parent / "fashion_mnist"
+LABELS = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 
 
 class FashionMNIST(NamedTuple):
@@ -25,83 +25,92 @@ class FashionMNIST(NamedTuple):
     train_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
-    source: str
 
 
-def _read_folder(folder):
-    arrays = {name: read_file(folder / file, sha256, shape) for name, (file, sha256, shape) in FILES.items()}
-    for name in ("train_labels", "test_labels"):
-        arrays[name] = arrays[name].astype(np.int32)
-        arrays[name].flags.writeable = False  # `_load` hands the same arrays to all
-    return FashionMNIST(**arrays, source="Fashion-MNIST")
-
-
-def _standin(reason):
-    """Return the drawn garments, from the cache where they have been drawn before, and say so."""
-    path = cache_folder("fashion-mnist-standin") / f"v{standin.STANDIN_VERSION}.npz"
+def _read(folder, file):
+    """Return the array in a gzipped idx file: two zeros, its type, its number of axes, its shape, its values."""
+    remedy = (
+        f"`git checkout -- {FOLDER.parent.name}/{FOLDER.name}` brings it back, or install the package again"
+        if folder == FOLDER
+        else "put the published one there, or leave root out to use those of this package"
+    )
     try:
-        with np.load(path) as cached:
-            arrays = [cached[name] for name in FILES]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        arrays = standin.draw()
-        content, partial = io.BytesIO(), path.with_name(f"{path.stem}.{os.getpid()}.npz")
-        np.savez(content, **dict(zip(FILES, arrays, strict=True)))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(content.getbuffer())
-            partial.replace(path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            print(f"The drawn garments could not be kept for the next time ({error}).")
-    for array in arrays:
-        array.flags.writeable = False
-    print(f"{reason}. Using drawn stand-in garments of the same ten classes instead of Fashion-MNIST.")
-    return FashionMNIST(*arrays, source="stand-in")
+        content = gzip.decompress((folder / file).read_bytes())  # which compares with the checksum in the file
+        axes = content[3]
+        shape = np.frombuffer(content, ">u4", axes, 4)
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)
+    except OSError as error:
+        state = "is damaged" if isinstance(error, gzip.BadGzipFile) else f"cannot be read ({error.strerror})"
+    except (EOFError, IndexError, ValueError, zlib.error):
+        state = "is damaged"
+    raise ValueError(f"{file} in {folder} {state}: {remedy}.")
 
 
 @functools.lru_cache(maxsize=2)
-def _load(root, data, offline):
-    if root is None and data == "standin":
-        return _standin("D2L_DATA is 'standin'")
-    if root is None and data:
-        try:
-            return _read_folder(Path(data).expanduser())
-        except (OSError, ValueError) as error:
-            files = ", ".join(file for file, *_ in FILES.values())
-            raise FileNotFoundError(
-                f"D2L_DATA is {data!r}, but {error}; it must be a folder with the four files {files}, or 'standin', "
-                "or not be set."
-            ) from error
-    folder = Path(root).expanduser() if root else cache_folder("fashion-mnist")
-    try:
-        return _read_folder(folder)
-    except (OSError, ValueError):
-        if offline:
-            return _standin("D2L_OFFLINE is set and Fashion-MNIST is not in the cache")
-    try:
-        download(folder)
-    except (OSError, ValueError) as error:
-        return _standin(f"{error}. Set D2L_DATA to a folder with the files, or run `make data` when online")
-    return _read_folder(folder)
+def _load(folder):
+    arrays = []
+    for part in ("train", "t10k"):
+        images = _read(folder, f"{part}-images-idx3-ubyte.gz")
+        labels = _read(folder, f"{part}-labels-idx1-ubyte.gz").astype(np.int32)
+        if images.shape != (len(labels), 28, 28) or not len(labels) or labels.max() >= len(LABELS):
+            raise ValueError(
+                f"{part}-images-idx3-ubyte.gz and {part}-labels-idx1-ubyte.gz in {folder} do not belong together: "
+                "they must be pictures of 28 × 28 pixels with a label from 0 to 9 for each."
+            )
+        labels.flags.writeable = False  # the same arrays are handed to all
+        arrays += images, labels
+    return FashionMNIST(*arrays)
 
 
 def load_arrays(root=None):
-    """Return Fashion-MNIST, or its stand-in, as arrays in memory.
+    """Return Fashion-MNIST as arrays in memory.
 
     Args:
-        root (str, optional): a folder that has, or is to have, the four files. Without it `$D2L_DATA` is used where it
-            is set (a folder with the four files, or `standin`), else the folder where Gluon keeps its data sets.
+        root (str | pathlib.Path, optional): another folder with the four files; without it those of this package.
 
     Returns:
-        FashionMNIST: the arrays, and `source`, which is `"Fashion-MNIST"` or `"stand-in"`.
+        FashionMNIST: images and labels, to train and to test with.
 
     Raises:
-        FileNotFoundError: `D2L_DATA` is set but the four files are not there as published.
-
-    What is missing is downloaded, unless `D2L_OFFLINE` is set. Where that fails, the stand-in is used and said so.
+        ValueError: a file is missing or damaged.
     """
-    offline = os.environ.get("D2L_OFFLINE", "") not in ("", "0")
-    return _load(None if root is None else str(root), os.environ.get("D2L_DATA", ""), offline)
+    try:
+        folder = FOLDER if root is None else Path(root).expanduser()
+    except (TypeError, RuntimeError):
+        refuse("root", root, "a folder with the four files of Fashion-MNIST")
+    return _load(folder)
+
+
+def get_fashion_mnist_labels(labels):
+    """Return the names of classes.
+
+    Args:
+        labels (Iterable[int]): numbers from 0 to 9.
+
+    Returns:
+        list[str]: a name for each.
+
+    Source: `d2lzh.get_fashion_mnist_labels`.
+    """
+    return [LABELS[int(label)] for label in labels]
+
+
+def _check_images(images, labels):
+    for name, array in (("images", images), ("labels", labels)):
+        if not isinstance(array, np.ndarray):
+            refuse(name, array, "a NumPy array")
+    if images.ndim != 3 or images.dtype != np.uint8:
+        raise ValueError(
+            f"images is {images.dtype} of shape {images.shape}; it must be uint8 of shape (n, height, width), with "
+            "grey values from 0 to 255."
+        )
+    if not images.size:
+        raise ValueError(f"images has shape {images.shape}, so there are no images; at least one is needed.")
+    if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels is {labels.dtype} of shape {labels.shape}; it must be whole numbers of shape {images.shape[:1]}, "
+            "one for each image."
+        )
 
 
 class ImageBatches:
@@ -132,15 +141,21 @@ class ImageBatches:
                 check_whole_number("resize", side)
         check_whole_number("seed", seed, least=0)
         check_device("ctx", ctx)
-        check_images(images, labels)
+        _check_images(images, labels)
         self.images, self.labels, self.batch_size = images, labels.astype(np.int32, copy=False), int(batch_size)
         self.resize = (resize, resize) if isinstance(resize, (int, np.integer)) else resize
-        self.shuffle, self.seed, self.epoch = shuffle, shift_seed(seed), 0
+        self.shuffle, self.seed, self.iterated = shuffle, shift_seed(seed), 0
         self.rank, self.workers = 0, 1
         self.ctx, self.matrices = ctx or try_gpu(), {}
 
+    @property
+    def image_shape(self):
+        """Shape (1, height, width) of the images given out."""
+        width, height = self.resize or self.images.shape[:0:-1]
+        return 1, height, width
+
     def share(self, rank, workers):
-        """Return the batches of one of several processes that train together, each on its part of every batch.
+        """Return the part of one of several processes that train together, each on its share of every batch.
 
         A batch is then `workers` times `batch_size` images in all. So that all processes have the same number of
         images, up to `workers` - 1 of the shuffled ones are left out in each epoch.
@@ -163,11 +178,23 @@ class ImageBatches:
         return math.ceil(len(self.images) // self.workers / self.batch_size)
 
     def __iter__(self):
-        """Yield `X`, float32 of shape (batch, 1, height, width) from 0 to 1, and `y`, int32 of shape (batch,)."""
+        """Yield the batches of the next epoch; training counts its epochs by itself, from the first."""
+        self.iterated += 1
+        return self.epoch(self.iterated - 1)
+
+    def epoch(self, number):
+        """Yield the batches of an epoch, whatever has been iterated over before.
+
+        Args:
+            number (int): of the epoch, from 0.
+
+        Yields:
+            tuple[NDArray, NDArray]: `X`, float32 of shape (batch, 1, height, width) from 0 to 1, and `y`, int32 of
+            shape (batch,).
+        """
         order = np.arange(len(self.images))
         if self.shuffle:
-            order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
-            self.epoch += 1
+            order = np.random.default_rng((self.seed, number)).permutation(order)
             order = order[: len(order) // self.workers * self.workers]
         joint = self.batch_size * self.workers
         for start in range(0, len(order), joint):
@@ -211,7 +238,7 @@ def load_data_fashion_mnist(batch_size, resize=None, root=None, *, train_size=No
     Args:
         batch_size (int): images a batch.
         resize (int or tuple[int, int], optional): side, or (width, height), in pixels; 28 as published without it.
-        root (str, optional): folder of the four files, see `load_arrays`.
+        root (str, optional): another folder with the four files, see `load_arrays`.
         train_size (int, optional): use only the first so many training images; all 60,000 without it.
         test_size (int, optional): use only the first so many test images; all 10,000 without it.
         seed (int): decides the order of the training images in each epoch.
@@ -221,24 +248,20 @@ def load_data_fashion_mnist(batch_size, resize=None, root=None, *, train_size=No
         tuple[ImageBatches, ImageBatches]: training images, reshuffled every epoch, and test images in order.
 
     Raises:
-        ValueError: a size is not a positive whole number, or larger than the data set.
-        FileNotFoundError: `D2L_DATA` is set but the files are not there.
+        ValueError: a size is not a positive whole number, or larger than the data set; or a file is damaged.
 
     Source: `d2lzh.load_data_fashion_mnist`, with the same first three arguments.
     """
     check_whole_number("batch_size", batch_size)
     data = load_arrays(root)
-    iterators = []
-    for name, images, labels, size in (
-        ("train_size", data.train_images, data.train_labels, train_size),
-        ("test_size", data.test_images, data.test_labels, test_size),
+    for name, value, images in (
+        ("train_size", train_size, data.train_images),
+        ("test_size", test_size, data.test_images),
     ):
-        if size is not None:
-            check_whole_number(name, size, most=len(images))
-            if name == "train_size" and batch_size > size:
-                raise ValueError(f"batch_size is {batch_size}, more than the {size} images of train_size.")
-        shuffle = name == "train_size"
-        iterators.append(
-            ImageBatches(images[:size], labels[:size], batch_size, resize=resize, shuffle=shuffle, seed=seed, ctx=ctx)
-        )
-    return tuple(iterators)
+        if value is not None:
+            check_whole_number(name, value, most=len(images))
+    if train_size is not None and batch_size > train_size:
+        raise ValueError(f"batch_size is {batch_size}, more than the {train_size} images of train_size.")
+    options = {"batch_size": batch_size, "resize": resize, "seed": seed, "ctx": ctx}
+    train_iter = ImageBatches(data.train_images[:train_size], data.train_labels[:train_size], shuffle=True, **options)
+    return train_iter, ImageBatches(data.test_images[:test_size], data.test_labels[:test_size], **options)
