@@ -1,0 +1,1 @@
+"""What the chapters define, one module each, for the other chapters, the checks, tests and benchmarks."""
