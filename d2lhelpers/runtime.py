@@ -1,4 +1,4 @@
-"""Load MXNet, or say in one sentence why not; choose the device and the budget.
+"""Load MXNet, or say in one sentence why not; choose the device.
 
 Every other module takes `mxnet` from here, so that the checks below run before the first `import mxnet`.
 """
@@ -14,8 +14,6 @@ import sys
 from pathlib import Path
 
 import loky
-
-BUDGETS = ("smoke", "cpu", "gpu")
 
 # The libraries of the cu112 extra, each after those it needs. The wheel of mxnet-cu112 looks for them on the system
 # only; loaded beforehand and globally, the copies from PyPI are found as well.
@@ -148,45 +146,3 @@ def release_memory():
     gc.collect()
     with contextlib.suppress(AttributeError):  # macOS has no such function
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def budget():
-    """Return how much work this machine should be given: `smoke`, `cpu` or `gpu`.
-
-    Returns:
-        str: `$D2L_BUDGET` where it is set, else `gpu` on a GPU and `cpu` elsewhere.
-
-    Raises:
-        ValueError: `D2L_BUDGET` is set to anything else.
-    """
-    name = os.environ.get("D2L_BUDGET") or try_gpu().device_type
-    if name not in BUDGETS:
-        raise ValueError(f"D2L_BUDGET is {name!r}; it must be one of {', '.join(BUDGETS)}.")
-    return name
-
-
-def by_budget(*, smoke, cpu, gpu):
-    """Pick one of three values by the budget of this machine.
-
-    Args:
-        smoke: the value for a quick look that proves only that everything runs.
-        cpu: the value for two CPU cores and a few minutes.
-        gpu: the value for a GPU and the full data set.
-
-    Returns:
-        The argument named by `budget()`.
-
-    Raises:
-        ValueError: `D2L_BUDGET` is set to anything else.
-    """
-    return {"smoke": smoke, "cpu": cpu, "gpu": gpu}[budget()]
-
-
-def verdict(claim, holds):
-    """Print whether a claim about measured numbers holds, or, at the smoke budget, that it was not judged.
-
-    Args:
-        claim (str): what the numbers should show.
-        holds (bool): whether they do.
-    """
-    print(f"{claim}: {'the smoke budget is too small to judge' if budget() == 'smoke' else bool(holds)}")

@@ -2,7 +2,6 @@
 
 import difflib
 
-from .. import chapters
 from . import bn, googlenet, nin, record, vgg
 from .judging import NOT_ATTEMPTED, RIGHT, Verdict, box, judge
 from .record import Progress, Row
@@ -87,8 +86,9 @@ def progress(chapter=None):
     entries, note = record.read()
     rows = []
     for prefix in [chapter] if chapter else CHAPTERS:
-        for number, (name, title, difficulty, minutes) in enumerate(chapters.exercises(CHAPTERS[prefix]), 1):
-            entry = entries.get(f"{prefix}.{name}", {"tries": 0, "done": ""})
-            row = (CHAPTERS[prefix], number, f"{prefix}.{name}", title, difficulty, minutes)
-            rows.append(Row(*row, entry["tries"], entry["done"]))
+        exercises = (exercise for name, exercise in EXERCISES.items() if name.startswith(f"{prefix}."))
+        for number, exercise in enumerate(exercises, 1):
+            entry = entries.get(exercise.name, {"tries": 0, "done": ""})
+            described = (exercise.name, exercise.title, exercise.difficulty, exercise.minutes)
+            rows.append(Row(CHAPTERS[prefix], number, *described, entry["tries"], entry["done"]))
     return Progress(rows, note)

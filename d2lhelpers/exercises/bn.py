@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..chapters import definitions
-from ..history import History
 from ..runtime import mx
+from ..training import History
 from .comparing import (
     RANDOM,
+    chapter,
     expect,
     expect_callable,
     expect_choice,
@@ -21,6 +21,7 @@ from .judging import Exercises
 
 autograd, gluon, nd = mx.autograd, mx.gluon, mx.nd
 exercises = Exercises("bn")
+BN = chapter("batch_norm")
 SHAPES = ((7, 5), (16, 5), (4, 5, 6, 3), (9, 5, 2, 2))
 
 
@@ -103,6 +104,9 @@ def _any_gradient(parameters):
 
 @exercises.add(
     "freeze",
+    title="Freeze γ and β in your own layer",
+    difficulty="●○○",
+    minutes=10,
     why="With grad_req='null' you save the gradient as well as the step. It keeps any part of a network as it is, "
     "such as the first layers of a pretrained one.",
     hints=(
@@ -120,7 +124,7 @@ def freeze(layer_class):
         layers.append(layer_class(num_features, num_dims))
         return layers[-1]
 
-    net = definitions("01_batch_norm").lenet(norm)
+    net = BN.lenet(norm)
     names = ("gamma", "beta", "running_mean", "running_var")
     complete = all(hasattr(layer, name) for layer in layers for name in names)
     expect(complete, f"Your layer lacks one of {', '.join(names)}. Does its constructor call the parent's?")
@@ -156,6 +160,9 @@ def freeze(layer_class):
 
 @exercises.add(
     "bias",
+    title="Who needs a bias?",
+    difficulty="●○○",
+    minutes=10,
     why="A bias in front of batch norm is memory and work for nothing, which is why you will see use_bias=False there.",
     hints=(
         "Run the same pictures through conv and norm twice, and change nothing but the bias in between.",
@@ -197,6 +204,9 @@ def _multiply_by(factors):
 
 @exercises.add(
     "momentum",
+    title="How long does an average remember?",
+    difficulty="●○○",
+    minutes=5,
     why="The starting value fades by the factor momentum with each batch. With 0.99 it takes 459 batches to reach 1 %, "
     "about two epochs of the full data set in this chapter.",
     hints=(
@@ -226,6 +236,9 @@ def momentum(after_ten, batches):
 
 @exercises.add(
     "bug",
+    title="Four mistakes",
+    difficulty="●●○",
+    minutes=15,
     why="None of the four raises an error, and the output looks standardised. Only a comparison finds them.",
     hints=(
         "Go line by line, and compare each with the formulas of section *The idea*.",
@@ -290,6 +303,9 @@ RATES = (0.01, 0.03, 0.1, 0.3, 1, 3, 10)
 
 @exercises.add(
     "largest-lr",
+    title="How far can you turn it up?",
+    difficulty="●●○",
+    minutes=15,
     why="With batch norm the useful learning rates span a factor of ten, so you need not search long for a good one.",
     hints=(
         "Try every rate in turn, and remember those that worked. A larger one may fail where a smaller one did.",
@@ -350,7 +366,7 @@ def order_of_layers(make_net):
     steps = operators(net, (2, 1, 28, 28))
     names = {name for name, _ in steps}
     expect(not names & {"relu", "tanh"}, "LeNet has sigmoids, and yours has something else.")
-    lenet = definitions("01_batch_norm").lenet()
+    lenet = BN.lenet()
     expect_same_options(net, lenet, f"{make_net.__name__}", ("Convolution", "Pooling"))
     widths = [output[0] for name, output in steps if name.startswith(("conv", "dense"))]
     expect(widths == [6, 16, 120, 84, 10], f"LeNet's layers have 6, 16, 120, 84 and 10 outputs; yours have {widths}.")
@@ -360,6 +376,9 @@ def order_of_layers(make_net):
 
 @exercises.add(
     "placement",
+    title="Before or after the activation?",
+    difficulty="●●○",
+    minutes=15,
     why="Where batch norm works best is a matter of experiment. The paper argues for one place, others use another.",
     hints=(
         "Copy lenet, and move one line in each of its two loops.",
@@ -389,6 +408,9 @@ def placement(lenet_after, lenet_dense_only):
 
 @exercises.add(
     "global-stats",
+    title="Batch norm that ignores the batch",
+    difficulty="●●○",
+    minutes=10,
     why="A switch that helps in fine-tuning makes a fresh layer do nothing. Know what a switch does before you use it.",
     hints=(
         "What are the moving averages of a layer that has never been trained?",
@@ -439,6 +461,9 @@ def global_stats(guess, global_norm):
 
 @exercises.add(
     "backward",
+    title="The gradient, without looking",
+    difficulty="●●●",
+    minutes=20,
     why="With one of the two means missing a gradient still looks plausible. Only comparing with a reference tells.",
     hints=(
         "It is the last formula of section *The gradient, by hand*, with NumPy arrays.",

@@ -7,12 +7,12 @@ from unittest import mock
 
 import numpy as np
 
-from ..chapters import definitions
-from ..history import History
+from ..networks.summary import summary
 from ..runtime import mx
-from ..summary import summary
+from ..training import History
 from .comparing import (
     RANDOM,
+    chapter,
     expect,
     expect_callable,
     expect_same,
@@ -28,7 +28,10 @@ from .judging import Exercises, NotYet, shorten
 gluon, nd = mx.gluon, mx.nd
 nn = gluon.nn
 exercises = Exercises("googlenet")
-CHAPTER = "04_googlenet"
+BN = chapter("batch_norm")
+VGG = chapter("vgg")
+NIN = chapter("nin")
+GOOGLENET = chapter("googlenet")
 INPUTS = (1, 192, 28, 28)  # of GoogLeNet's first block
 FIRST = (64, (96, 128), (16, 32), 32)
 
@@ -41,6 +44,9 @@ def random_split(numbers):
 
 @exercises.add(
     "channels",
+    title="Output channels",
+    difficulty="●○○",
+    minutes=5,
     why="Concatenated channels add up. The bottlenecks decide what a block costs, not what it gives.",
     hints=(
         "Each path ends with one convolution. How many channels does that one give?",
@@ -53,7 +59,7 @@ def channels(channels_out):
     for _ in range(3):
         split = random_split((2, 4, 8, 16, 32, 64))  # no two sums of these are equal
         c1, c2, c3, c4 = split
-        paths = summary(definitions(CHAPTER).Inception(*split), (1, 3, 5, 5)).layers
+        paths = summary(GOOGLENET.Inception(*split), (1, 3, 5, 5)).layers
         answer = to_number(channels_out(*split), f"channels_out{split}")
         mistakes = (
             (c1 + c2[0] + c3[0] + c4, "Those are the bottlenecks. Which convolution is the last on its path?"),
@@ -71,7 +77,7 @@ def channels(channels_out):
 def plant(errors, bottlenecks):
     """Return the chapter's table with wrong outputs in the blocks `errors`, and wrong bottlenecks in others."""
     number, table = 0, []
-    for group in definitions(CHAPTER).INCEPTIONS:
+    for group in GOOGLENET.INCEPTIONS:
         table.append([])
         for c1, (a, b), (c, d), c4 in group:
             number += 1
@@ -86,6 +92,9 @@ def plant(errors, bottlenecks):
 
 @exercises.add(
     "typo",
+    title="Find the wrong number",
+    difficulty="●●○",
+    minutes=10,
     why="A sum is a cheap check of a table that was copied by hand. It does not show everything.",
     hints=(
         "Go through all nine blocks with one counter, whatever group they are in. The paper's outputs are in the text.",
@@ -126,9 +135,9 @@ def typo(wrong_blocks, hidden_mistake):
         expect(
             False, f"It reports {_listed(answer)}, where {errors} are wrong. Does it look at all blocks of all groups?"
         )
-    c1, *rest = definitions(CHAPTER).INCEPTIONS[0][0]
-    traded = ((c1 + 8, *rest[:2], rest[2] - 8), definitions(CHAPTER).INCEPTIONS[0][1])
-    answer = list(itertools.islice(iter(wrong_blocks((traded, *definitions(CHAPTER).INCEPTIONS[1:]))), 10))
+    c1, *rest = GOOGLENET.INCEPTIONS[0][0]
+    traded = ((c1 + 8, *rest[:2], rest[2] - 8), GOOGLENET.INCEPTIONS[0][1])
+    answer = list(itertools.islice(iter(wrong_blocks((traded, *GOOGLENET.INCEPTIONS[1:]))), 10))
     expect(
         not answer,
         "It reports a block whose paths differ from the paper's, and whose output is right. Compare outputs.",
@@ -149,6 +158,9 @@ def without_norms(steps):
 
 @exercises.add(
     "bn-inception",
+    title="Which layers need batch norm?",
+    difficulty="●●○",
+    minutes=15,
     why="A normalised start hands on a signal of a sensible size. In the layers without batch norm it shrinks again.",
     hints=(
         "Make two networks: googlenet(nn.BatchNorm, ratio) and googlenet(ratio=ratio).",
@@ -164,7 +176,7 @@ def bn_inception(partly_normalised):
         net = partly_normalised()
     expect(not isinstance(net, History), "That is what d2l.fit returns. Return the network, and train it afterwards.")
     expect(isinstance(net, gluon.Block), "partly_normalised must return a network. Is there a return?")
-    steps, plain = operators(net, shape), operators(definitions(CHAPTER).googlenet(ratio=ratio), shape)
+    steps, plain = operators(net, shape), operators(GOOGLENET.googlenet(ratio=ratio), shape)
     names = [name for name, _ in steps]
     convs = sum(name.startswith("conv") for name in names)
     expect(convs == 57, f"GoogLeNet has 57 convolutions; yours has {convs}. Do all stages stay?")
@@ -185,7 +197,7 @@ def bn_inception(partly_normalised):
     expect(start[:6] == first and norms == 3, f"{norms} convolutions have batch norm. It should be the first three.")
     before_relu = all(names[i - 1].startswith("conv") for i, name in enumerate(names) if name == "norm")
     expect(before_relu, "Batch norm belongs between a convolution and its ReLU.")
-    expect_same_options(net, definitions(CHAPTER).googlenet(ratio=ratio), what, ("Convolution", "Pooling"))
+    expect_same_options(net, GOOGLENET.googlenet(ratio=ratio), what, ("Convolution", "Pooling"))
     norms = nn.HybridSequential()
     norms.add(nn.BatchNorm(), nn.BatchNorm(), nn.BatchNorm())
     expect_same_options(net, norms, what, ("BatchNorm",))
@@ -193,6 +205,9 @@ def bn_inception(partly_normalised):
 
 @exercises.add(
     "smallest",
+    title="The smallest picture",
+    difficulty="●○○",
+    minutes=10,
     why="A pooling with padding never runs out of pixels. That a network accepts an input does not mean it can use it.",
     hints=(
         "Try: a loop over sides with d2l.summary, and except ValueError, as in chapter 2.",
@@ -220,6 +235,9 @@ def reach(net, split):
 
 @exercises.add(
     "factorise",
+    title="Two 3 × 3 for one 5 × 5",
+    difficulty="●●○",
+    minutes=15,
     why="Two 3 × 3 save on one 5 × 5 when all have as many channels. Behind a bottleneck they do not: count.",
     hints=(
         "Copy the paths of Inception. Only the third changes.",
@@ -261,14 +279,14 @@ def factorise(parameters_saved, factorised):
         expect(5 not in second, "The second path sees 5 × 5. Only the third gets two 3 × 3 convolutions.")
         expect(views == wanted, f"The paths of {what} come in another order, or see another number of pixels.")
         steps = []
-        for name, output in operators(definitions(CHAPTER).Inception(*split), (1, 3, 11, 11)):
+        for name, output in operators(GOOGLENET.Inception(*split), (1, 3, 11, 11)):
             third = [("conv 3×3", output), ("relu", output), ("conv 3×3", output)]
             steps += third if name == "conv 5×5" else [(name, output)]
         order = ", ".join(names)
         expect(names == [name for name, _ in steps], f"The layers of {what} come in another order: {order}.")
         total = summary(block, (1, 3, 11, 11)).total_params
         inner = 9 * c3[0] * c3[1] + 9 * c3[1] ** 2 + 2 * c3[1]
-        right = summary(definitions(CHAPTER).Inception(*split), (1, 3, 11, 11)).total_params
+        right = summary(GOOGLENET.Inception(*split), (1, 3, 11, 11)).total_params
         right += inner - 25 * c3[0] * c3[1] - c3[1]
         narrow = right - inner + 9 * c3[0] ** 2 + 9 * c3[0] * c3[1] + c3[0] + c3[1]
         expect(total != narrow, f"The first of the two has {c3[0]} channels in {what}. Give both c3[1].")
@@ -288,6 +306,9 @@ def factorise(parameters_saved, factorised):
 
 @exercises.add(
     "design",
+    title="Half the price",
+    difficulty="●●○",
+    minutes=10,
     why="Bottlenecks are where a block is cheap to shrink: they change the cost, and not the shape of the output.",
     hints=(
         "d2l.summary(Inception(*my_split), (1, 192, 28, 28)).total_macs tells where you are.",
@@ -306,9 +327,8 @@ def design(split):
     outputs = (sizes[0], sizes[2], sizes[4], sizes[5])
     expect(sum(outputs) == 256, f"It gives {sum(outputs)} channels, and it should give 256.")
     expect(min(sizes) >= 16, f"The narrowest convolution gives {min(sizes)} channels. Each should give at least 16.")
-    chapter = definitions(CHAPTER)
-    limit = summary(chapter.Inception(*FIRST), INPUTS).total_macs / 2
-    macs = summary(chapter.Inception(*split), INPUTS).total_macs
+    limit = summary(GOOGLENET.Inception(*FIRST), INPUTS).total_macs / 2
+    macs = summary(GOOGLENET.Inception(*split), INPUTS).total_macs
     expect(macs <= limit, f"It needs {macs:,} MACs, {macs / limit:.2f} times the limit.")
 
 
@@ -319,6 +339,9 @@ def _is_split(split):
 
 @exercises.add(
     "why",
+    title="Why NiN and GoogLeNet have so few parameters",
+    difficulty="●●○",
+    minutes=10,
     why="Parameters sit where many numbers meet many numbers. Average first, and the dense layer has little to do.",
     hints=(
         "d2l.summary(net, (1, 1, side, side)) has layers, and each of them name and params.",
@@ -329,14 +352,14 @@ def _is_split(split):
 def why(dense_share):
     """Compare with the table of several networks."""
     expect_callable(dense_share)
-    vgg, chapter, lenet = definitions("02_vgg"), definitions(CHAPTER), definitions("01_batch_norm").lenet
+    lenet = BN.lenet
     sizes = int(RANDOM.choice((2, 4, 5, 7, 8))), int(RANDOM.integers(5, 30))
     for name, make, sides in (
         ("a small network", lambda: _dense_in_the_middle(*sizes), (9, 14)),
         ("LeNet", lenet, (28, 36)),
-        ("a slim VGG-11", lambda: vgg.vgg(vgg.slim(vgg.VGG_11)), (64, 96)),
-        ("GoogLeNet with batch norm", lambda: chapter.googlenet(nn.BatchNorm, 8), (96,)),
-        ("NiN", lambda: definitions("03_nin").nin(ratio=8), (96,)),
+        ("a slim VGG-11", lambda: VGG.vgg(VGG.slim(VGG.VGG_11)), (64, 96)),
+        ("GoogLeNet with batch norm", lambda: GOOGLENET.googlenet(nn.BatchNorm, 8), (96,)),
+        ("NiN", lambda: NIN.nin(ratio=8), (96,)),
     ):
         for side in sides:
             what = f"The share for {name} at {side} × {side}"
@@ -380,6 +403,9 @@ def _share(table, count):
 
 @exercises.add(
     "bug",
+    title="Paths that get lost",
+    difficulty="●●○",
+    minutes=15,
     why="Gluon finds the parameters of registered children only. In a plain list they are neither trained nor saved.",
     hints=(
         "Look at collect_params() of the block. Which parameters are missing, and how does Parallel make them known?",

@@ -2,6 +2,7 @@
 
 import contextlib
 import html
+import inspect
 import random
 import signal
 import sys
@@ -44,12 +45,18 @@ class Exercise:
 
     Attributes:
         name: chapter and exercise, such as `bn.freeze`.
+        title: as in the chapter's heading.
+        difficulty: from ●○○ to ●●●.
+        minutes: that it takes.
         check: takes the answer's parts; raises `NotYet` unless they are right.
         why: one sentence on why the right answer matters.
         hints: from the first nudge to nearly the answer.
     """
 
     name: str
+    title: str
+    difficulty: str
+    minutes: int
     check: Callable
     why: str
     hints: tuple
@@ -63,12 +70,12 @@ class Exercises(dict):
         super().__init__()
         self.chapter = chapter
 
-    def add(self, name, *, why, hints):
+    def add(self, name, **described):
         """Return a decorator that makes an exercise of a check; see `Exercise`."""
 
         def register(check):
             full = f"{self.chapter}.{name}"
-            self[full] = Exercise(full, check, why, hints)
+            self[full] = Exercise(full, check=check, **described)
             return check
 
         return register
@@ -226,13 +233,18 @@ def judge(exercise, answer, seconds=SECONDS):
 
     Args:
         exercise (Exercise): the exercise.
-        answer (tuple): the arguments of its check; None or the error of an untouched stub is no attempt.
+        answer (tuple): the arguments of its check; None, the error of an untouched stub or another number of them is no
+            attempt.
         seconds (float): what the check may take.
 
     Returns:
         Verdict: always; only the stop button gets through.
     """
     hint = f'For a hint: d2l.hint("{exercise.name}").'
+    parts = inspect.signature(exercise.check).parameters
+    if len(answer) != len(parts):
+        call = f'd2l.check("{exercise.name}", {", ".join(parts)})'
+        return Verdict(exercise.name, NOT_ATTEMPTED, f"Hand over {len(parts)} of your results: {call}. {hint}")
     counter = _Counter()
     try:
         with _same_state(), _memory_limit(MEMORY), _quietly(counter), _time_limit(seconds):

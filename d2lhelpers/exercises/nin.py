@@ -4,12 +4,12 @@ import itertools
 
 import numpy as np
 
-from ..chapters import definitions
-from ..graph import layers_of
+from ..networks.graph import layers_of
+from ..networks.summary import summary
 from ..runtime import mx
-from ..summary import summary
 from .comparing import (
     RANDOM,
+    chapter,
     copy_parameters,
     draw_parameters,
     expect,
@@ -29,6 +29,8 @@ from .judging import Exercises, NotYet, shorten
 autograd, gluon, init, nd = mx.autograd, mx.gluon, mx.init, mx.nd
 nn = gluon.nn
 exercises = Exercises("nin")
+VGG = chapter("vgg")
+NIN = chapter("nin")
 
 
 def convolution(X, weight, bias):
@@ -50,6 +52,9 @@ def one_by_one_arguments():
 
 @exercises.add(
     "by-hand",
+    title="A 1 × 1 convolution without convolution",
+    difficulty="●○○",
+    minutes=10,
     why="This is all that a 1 × 1 convolution is: one matrix, applied to the channels of each pixel by itself.",
     hints=(
         "At every pixel: the output o is the sum over the inputs c of weight[o, c] times X at channel c, plus bias[o].",
@@ -111,6 +116,9 @@ def dense_at_every_pixel(X, weight, bias, mistakes):
 
 @exercises.add(
     "bug",
+    title="It runs, and the shape is right",
+    difficulty="●●○",
+    minutes=15,
     why="A reshape moves no numbers, it only cuts their row elsewhere. So every shape can be right, and every number "
     "wrong: compare with a reference.",
     hints=(
@@ -141,6 +149,9 @@ def bug(repaired):
 
 @exercises.add(
     "guess-loss",
+    title="The loss of a blind guess",
+    difficulty="●○○",
+    minutes=5,
     why="The logarithm of the number of classes is the loss of a blind guess. Know it, and you recognise a plateau.",
     hints=(
         "Whoever guesses blindly among n classes gives each of them the probability 1/n.",
@@ -177,13 +188,16 @@ def guess_loss(loss, classes):
 def nin_with(num_one_by_one, ratio):
     """Return the chapter's NiN with batch norm, and only the first 1 × 1 convolutions of each block."""
     net = nn.HybridSequential()
-    for part in definitions("03_nin").nin(nn.BatchNorm, ratio):
+    for part in NIN.nin(nn.BatchNorm, ratio):
         net.add(part[: 1 + num_one_by_one] if isinstance(part, nn.HybridSequential) else part)
     return net
 
 
 @exercises.add(
     "one-layer",
+    title="Why two?",
+    difficulty="●●○",
+    minutes=15,
     why="Two 1 × 1 convolutions are a choice, not a law. A layer has to earn its place, and only a comparison tells.",
     hints=(
         "Start from nin and nin_block. What is written there twice must become a loop.",
@@ -250,6 +264,9 @@ def _expect_network_of_the_chapter(net, reference, shape, what):
 
 @exercises.add(
     "memory",
+    title="How much memory?",
+    difficulty="●●○",
+    minutes=10,
     why="The outputs grow with the batch, the parameters do not. With 128 images, VGG-11's outputs take more memory "
     "than its parameters.",
     hints=(
@@ -262,11 +279,11 @@ def memory(prediction, activation_memory):
     """Compare with the rows of `summary` for several networks."""
     prediction = expect_choice(prediction, ("NiN", "VGG-11"))
     expect_callable(activation_memory)
-    vgg, dense = definitions("02_vgg"), nn.Sequential()
+    dense = nn.Sequential()
     dense.add(nn.Dense(int(RANDOM.integers(5, 20))), nn.Dense(3))
     for name, net, image in (
-        ("NiN with few channels", definitions("03_nin").nin(ratio=8), (1, 96, 96)),
-        ("VGG with few channels", vgg.vgg(vgg.slim(vgg.VGG_11)), (1, 64, 96)),
+        ("NiN with few channels", NIN.nin(ratio=8), (1, 96, 96)),
+        ("VGG with few channels", VGG.vgg(VGG.slim(VGG.VGG_11)), (1, 64, 96)),
         ("two dense layers", dense, (int(RANDOM.integers(20, 40)),)),
     ):
         batch = int(RANDOM.choice((3, 5, 7)))
@@ -311,6 +328,9 @@ def _bytes_of(net, image, batch):
 
 @exercises.add(
     "dense-head",
+    title="What did global average pooling save?",
+    difficulty="●○○",
+    minutes=10,
     why="With ten classes this head has 96,010 parameters, the last block of NiN 34,790. The large savings are the "
     "layers of 4,096 that are not there.",
     hints=(
@@ -322,7 +342,7 @@ def _bytes_of(net, image, batch):
 def dense_head(nin_dense):
     """Compare with the chapter's network, layer by layer, without running either."""
     expect_callable(nin_dense)
-    net, nin, shape = nin_dense(), definitions("03_nin").nin(), (1, 1, 224, 224)
+    net, nin, shape = nin_dense(), NIN.nin(), (1, 1, 224, 224)
     expect(isinstance(net, gluon.Block), "nin_dense must return a network. Is there a return?")
     steps, reference = operators(net, shape), operators(nin, shape)
     names = [name for name, _ in steps]
@@ -375,6 +395,9 @@ def make_batches(kinds):
 
 @exercises.add(
     "wrong",
+    title="Where it went wrong",
+    difficulty="●●○",
+    minutes=15,
     why="An accuracy says how often a network is wrong. Its mistakes say which classes it takes for which.",
     hints=(
         "Go through the batches. net(X).argmax(axis=1) is the predicted label of each picture.",
@@ -445,6 +468,9 @@ def _expect_mistakes(answer, kinds, everything):
 
 @exercises.add(
     "inits",
+    title="Initial weights compared",
+    difficulty="●●●",
+    minutes=20,
     why="One batch, without any training, tells which initial weights let the signal through.",
     hints=(
         "measure returns a dictionary of three lists, with a number for each convolution.",

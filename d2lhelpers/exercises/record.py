@@ -1,16 +1,15 @@
 """What a learner has done: a small file beside the notebooks, and the table made of it."""
 
-import contextlib
 import csv
 import datetime
-import fcntl
 import html
 import io
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from ..files import locked, write_whole
 
 VERSION = 1
 
@@ -18,14 +17,6 @@ VERSION = 1
 def file():
     """Return the path of the record: `$D2L_PROGRESS`, else `.d2l-progress.json` in the working folder."""
     return Path(os.environ.get("D2L_PROGRESS") or ".d2l-progress.json")
-
-
-@contextlib.contextmanager
-def _locked(path):
-    """Keep other notebooks from writing meanwhile."""
-    with open(path.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _load(path):
@@ -71,7 +62,7 @@ def add(name, right):
     """
     path, note = file(), ""
     try:
-        with _locked(path):
+        with locked(path.with_suffix(".lock")):
             try:
                 entries = _load(path)
             except ValueError as error:
@@ -85,11 +76,8 @@ def add(name, right):
             entry["tries"] += 1
             if right and not entry["done"]:
                 entry["done"] = datetime.datetime.now().isoformat(timespec="seconds")
-            with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as new:
-                json.dump({"version": VERSION, "exercises": entries}, new, indent=1)
-                new.flush()
-                os.fsync(new.fileno())
-            os.replace(new.name, path)
+            text = json.dumps({"version": VERSION, "exercises": entries}, indent=1)
+            write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
     except OSError as error:
         return f"(Your progress could not be recorded: {error}.)"
     return note

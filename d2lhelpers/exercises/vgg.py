@@ -4,13 +4,13 @@ from unittest import mock
 
 import numpy as np
 
-from ..chapters import definitions
-from ..graph import infer_shapes
-from ..history import History
+from ..networks.graph import infer_shapes
+from ..networks.summary import summary
 from ..runtime import mx
-from ..summary import summary
+from ..training import History
 from .comparing import (
     RANDOM,
+    chapter,
     copy_parameters,
     draw_parameters,
     expect,
@@ -28,7 +28,7 @@ from .judging import Exercises, shorten
 autograd, gluon, nd = mx.autograd, mx.gluon, mx.nd
 nn = gluon.nn
 exercises = Exercises("vgg")
-CHAPTER = "02_vgg"
+VGG = chapter("vgg")
 
 
 def expect_block(block, what):
@@ -40,6 +40,9 @@ def expect_block(block, what):
 
 @exercises.add(
     "deep",
+    title="VGG-16 and VGG-19 from a table",
+    difficulty="●○○",
+    minutes=5,
     why="VGG-16 and VGG-19 are one line of data each. That is what makes a family of networks easy to compare.",
     hints=(
         "The table of the chapter has the number of layers beside each letter.",
@@ -50,11 +53,10 @@ def expect_block(block, what):
 def deep(vgg_by_depth):
     """Count convolutions and parameters."""
     expect_callable(vgg_by_depth)
-    chapter = definitions(CHAPTER)
     for depth, letter in ((16, "D"), (11, "A"), (13, "B"), (19, "E")):
         net, what = vgg_by_depth(depth), f"vgg_by_depth({depth})"
         expect_block(net, what)
-        reference, shape = chapter.vgg(chapter.VGG[letter]), (1, 1, 224, 224)
+        reference, shape = VGG.vgg(VGG.VGG[letter]), (1, 1, 224, 224)
         steps = operators(net, shape)
         layers = sum(name.startswith(("conv", "dense")) for name, _ in steps)
         expect(layers == depth, f"{what} has {layers} layers with weights: convolutions and dense ones.")
@@ -74,6 +76,9 @@ def convolution_of(kernel_size):
 
 @exercises.add(
     "smallest",
+    title="How small can the image be?",
+    difficulty="●○○",
+    minutes=10,
     why="A network accepts what its poolings leave something of. Five of them divide the side by 32.",
     hints=(
         "d2l.summary(net, (1, 1, side, side)) raises a ValueError when the image is too small.",
@@ -85,14 +90,14 @@ def smallest(prediction, smallest_input):
     """Compare the function with networks of known limits, then the prediction."""
     prediction = to_number(prediction, "Your prediction")
     expect_callable(smallest_input)
-    chapter, kernel = definitions(CHAPTER), int(RANDOM.integers(3, 20))
+    kernel = int(RANDOM.integers(3, 20))
     for name, net, wanted in (
-        ("a slim VGG-11", chapter.vgg(chapter.slim(chapter.VGG_11)), 32),
-        ("a VGG of two blocks", chapter.vgg(((1, 2), (1, 4))), 4),
-        ("a VGG of three blocks", chapter.vgg(((1, 2), (2, 4), (1, 4))), 8),
+        ("a slim VGG-11", VGG.vgg(VGG.slim(VGG.VGG_11)), 32),
+        ("a VGG of two blocks", VGG.vgg(((1, 2), (1, 4))), 4),
+        ("a VGG of three blocks", VGG.vgg(((1, 2), (2, 4), (1, 4))), 8),
         ("a single 1 × 1 convolution", convolution_of(1), 1),
         (f"a single {kernel} × {kernel} convolution without padding", convolution_of(kernel), kernel),
-        ("AlexNet", chapter.alexnet(), 67),
+        ("AlexNet", VGG.alexnet(), 67),
     ):
         answer = to_number(smallest_input(net), f"smallest_input, for {name},")
         expect(answer >= wanted, f"smallest_input says {answer:g} for {name}, and that is too small: try it.")
@@ -105,6 +110,9 @@ def smallest(prediction, smallest_input):
 
 @exercises.add(
     "field",
+    title="How far does a block see?",
+    difficulty="●●○",
+    minutes=10,
     why="A pooling doubles the step of all that follows, so receptive fields grow fast behind it.",
     hints=(
         "Go backwards from one pixel behind the second block: how many does the pooling take?",
@@ -131,6 +139,9 @@ def field(width):
 
 @exercises.add(
     "bug",
+    title="A block in a hurry",
+    difficulty="●●○",
+    minutes=10,
     why="Each mistake still gives a network that runs. Shapes and a comparison with a reference find them.",
     hints=(
         "Compare d2l.summary of this block with that of vgg_block, for the same two numbers.",
@@ -145,7 +156,7 @@ def bug(repaired_block):
         block, what = repaired_block(number, channels), f"repaired_block({number}, {channels})"
         expect_block(block, what)
         shape = (2, 3, side, side)
-        steps, wanted = (operators(b, shape) for b in (block, definitions(CHAPTER).vgg_block(number, channels)))
+        steps, wanted = (operators(b, shape) for b in (block, VGG.vgg_block(number, channels)))
         names = [name for name, _ in steps]
         convolutions = [output for name, output in steps if name == "conv 3×3"]
         expect(len(convolutions) == number, f"{what} has {len(convolutions)} convolutions of 3 × 3.")
@@ -165,8 +176,8 @@ def bug(repaired_block):
             output == wanted[-1][1],
             f"For {side} × {side} pixels, {what} has {output[1]} pixels a side, not {wanted[-1][1][1]}.",
         )
-        expect_same_options(block, definitions(CHAPTER).vgg_block(number, channels), what)
-        expect_same_network(block, definitions(CHAPTER).vgg_block(number, channels), shape, what)
+        expect_same_options(block, VGG.vgg_block(number, channels), what)
+        expect_same_network(block, VGG.vgg_block(number, channels), shape, what)
 
 
 def expect_same_network(net, reference, shape, what):
@@ -188,6 +199,9 @@ def expect_same_network(net, reference, shape, what):
 
 @exercises.add(
     "small-images",
+    title="From 224 to 96",
+    difficulty="●●○",
+    minutes=10,
     why="Smaller images save work, and only the first dense layer saves parameters: convolutions do not know the size.",
     hints=(
         "d2l.summary returns total_macs and total_params. You need the table for two sizes.",
@@ -198,8 +212,7 @@ def expect_same_network(net, reference, shape, what):
 def small_images(savings):
     """Compare with the summary of both sizes."""
     expect_callable(savings)
-    chapter = definitions(CHAPTER)
-    slim, full = chapter.vgg(chapter.slim(chapter.VGG_11)), chapter.vgg(chapter.VGG_11)
+    slim, full = VGG.vgg(VGG.slim(VGG.VGG_11)), VGG.vgg(VGG.VGG_11)
     for side in (96, int(RANDOM.integers(32, 90)), int(RANDOM.integers(100, 220))):
         answer = savings(side)
         answer = answer.asnumpy() if isinstance(answer, nd.NDArray) else answer
@@ -242,6 +255,9 @@ def normalised_block(num_convs, num_channels):
 
 @exercises.add(
     "bn",
+    title="Batch norm in the block",
+    difficulty="●●○",
+    minutes=15,
     why="From Xavier's weights batch norm helps the slim VGG to start. From He's weights it does not.",
     hints=(
         "Start from vgg_block. The ReLU must leave the convolution, since batch norm goes in between.",
@@ -278,6 +294,9 @@ def bn(bn_block):
 
 @exercises.add(
     "head",
+    title="Without the large dense layers",
+    difficulty="●●○",
+    minutes=15,
     why="The mean of a map does not care how many pixels it has. So the head is small, and takes any image size.",
     hints=(
         "The blocks stay as they are in vgg. Only what comes after them changes.",
@@ -288,8 +307,8 @@ def bn(bn_block):
 def head(vgg_global_pool):
     """Compare the layers with those of VGG, and run a small one on images of two sizes."""
     expect_callable(vgg_global_pool)
-    chapter, shape = definitions(CHAPTER), (1, 1, 224, 224)
-    net = vgg_global_pool(chapter.VGG_11)
+    shape = (1, 1, 224, 224)
+    net = vgg_global_pool(VGG.VGG_11)
     expect_block(net, "vgg_global_pool(VGG_11)")
     names = [name for name, _ in operators(net, shape)]
     dense = names.count("dense")
@@ -297,7 +316,7 @@ def head(vgg_global_pool):
     expect(dense == 1, f"There are {dense} dense layers. Only the last one stays, with 10 outputs.")
     expect("global pool" in names, "There is no pooling over all pixels: nn.GlobalAvgPool2D().")
     expect(names.index("dense") > names.index("global pool"), "The dense layer comes before the pooling.")
-    body = [name for name, _ in operators(chapter.vgg(chapter.VGG_11), shape)]
+    body = [name for name, _ in operators(VGG.vgg(VGG.VGG_11), shape)]
     body = body[: body.index("dense")]
     message = f"The five blocks must be those of VGG-11. Yours do: {shorten(', '.join(names), 300)}."
     expect(names[: len(body)] == body, message)
@@ -314,7 +333,7 @@ def head(vgg_global_pool):
     Y = to_array(small(X), (2, 10), "The output for two images and two blocks")
     tiled = to_array(small(nd.tile(X, (1, 1, 3, 3))), (2, 10), "The output for images three times as large")
     features = nn.Sequential()
-    features.add(chapter.vgg_block(1, 3), chapter.vgg_block(2, 4))
+    features.add(VGG.vgg_block(1, 3), VGG.vgg_block(2, 4))
     features.initialize(mx.init.Xavier())
     features(X)
     parameters = list(small.collect_params().values())
@@ -328,6 +347,9 @@ def head(vgg_global_pool):
 
 @exercises.add(
     "init",
+    title="Do the initial weights matter?",
+    difficulty="●●○",
+    minutes=15,
     why="The first draw of the weights can decide whether a deep network starts at all. Chapter 3 measures why.",
     hints=(
         "d2l.fit(net, lr=..., num_epochs=..., initializer=..., **settings) trains a network, and returns its History.",
@@ -338,8 +360,8 @@ def head(vgg_global_pool):
 def init(first_epoch):
     """Put a training in place that only looks at its arguments."""
     expect_callable(first_epoch)
-    chapter, seen = definitions(CHAPTER), []
-    wanted = _shapes(chapter.vgg(chapter.slim(chapter.VGG_11)))
+    seen = []
+    wanted = _shapes(VGG.vgg(VGG.slim(VGG.VGG_11)))
     for _ in range(3):
         initializer, accuracy = mx.init.Normal(float(RANDOM.uniform(0.01, 0.1))), float(RANDOM.uniform(0.2, 0.8))
         calls = []
@@ -358,7 +380,7 @@ def init(first_epoch):
         expect(num_epochs == 1, f"Train for one epoch; num_epochs is {num_epochs}.")
         expect(lr == 0.05, f"Use the learning rate of the chapter, 0.05; it is {lr}.")
         of_chapter = globals_of(first_epoch).get("settings", {})
-        allowed = {"batch_size", "resize", "train_size", "test_size", "seed", "ctx", "hybridize", "verbose"}
+        allowed = {"batch_size", "resize", "train_size", "test_size", "seed", "ctx", "callbacks", "verbose"}
         more = ", ".join(set(settings) - allowed)
         expect(not more, f"d2l.fit gets {more} in addition. Change nothing but the initializer.")
         same_images = settings.items() >= of_chapter.items()
@@ -372,9 +394,7 @@ def init(first_epoch):
         expect(
             shapes == wanted, f"It trains another network than the slim VGG-11; its weights are {shorten(shapes, 90)}."
         )
-        steps, right = (
-            operators(network, (1, 1, 32, 32)) for network in (net, chapter.vgg(chapter.slim(chapter.VGG_11)))
-        )
+        steps, right = (operators(network, (1, 1, 32, 32)) for network in (net, VGG.vgg(VGG.slim(VGG.VGG_11))))
         expect(steps == right, "It trains another network than the slim VGG-11: a layer is missing, or another one.")
         expect(not isinstance(answer, History), "That is the whole History. Which of its numbers is asked for?")
         expect(not isinstance(answer, list), "That is a list with a number for each epoch. Return the number itself.")

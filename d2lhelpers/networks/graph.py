@@ -3,24 +3,18 @@
 import contextlib
 import itertools
 import json
+import re
 from dataclasses import dataclass
 
-from .runtime import mx
-from .validation import reason_of
+from ..arguments import reason_of
+from ..runtime import mx
 
 nn = mx.gluon.nn
 SEQUENTIALS = (nn.Sequential, nn.HybridSequential)
 
 
 def blocks_of(net):
-    """Return the network and all blocks inside it, each once.
-
-    Args:
-        net (mxnet.gluon.Block): any network.
-
-    Returns:
-        list[mxnet.gluon.Block]: in the order in which `apply` visits them, the network itself last.
-    """
+    """Return the network and all blocks inside it, each once, in the order of `apply`: the network itself last."""
     found = {}
     net.apply(lambda block: found.setdefault(id(block), block))
     return list(found.values())
@@ -29,12 +23,8 @@ def blocks_of(net):
 def can_trace(net):
     """Tell whether the network's graph can be had without running it, and so be compiled as a whole.
 
-    Args:
-        net (mxnet.gluon.Block): any network.
-
-    Returns:
-        bool: True when it is made of `HybridBlock`s and plain `nn.Sequential`s only, whose code works on symbols. Any
-        other `Block` may look at numbers or at `autograd.is_training()` in its `forward`, which a graph would freeze.
+    That is when it is made of `HybridBlock`s and plain `nn.Sequential`s only, whose code works on symbols. Any other
+    `Block` may look at numbers or at `autograd.is_training()` in its `forward`, which a graph would freeze.
     """
     if not all(isinstance(block, mx.gluon.HybridBlock) or type(block) is nn.Sequential for block in blocks_of(net)):
         return False
@@ -45,22 +35,22 @@ def can_trace(net):
     return True
 
 
+def flatten(values):
+    """Return the symbols or arrays in what a block takes or gives: one, or a list that may be nested."""
+    if isinstance(values, (list, tuple)):
+        return [part for value in values for part in flatten(value)]
+    return list(values) if isinstance(values, mx.sym.Symbol) and len(values) > 1 else [values]
+
+
 def record_calls(net, data):
-    """Call the network on some data and note what goes through its blocks.
-
-    Args:
-        net (mxnet.gluon.Block): any network.
-        data (Symbol | NDArray): its input.
-
-    Returns:
-        list[tuple]: (block, input, output) for each block that was called, in the order in which they finish.
-    """
+    """Call the network on a symbol or an array; return (block, inputs, outputs) of each block, as they finish."""
     calls = []
 
-    def note(block, inputs, output):
+    def note(block, inputs, outputs):
+        inputs, outputs = flatten(inputs), flatten(outputs)
         # Before its parameters have a shape, Gluon calls a block with symbols to find out; that is no call of its own.
-        if isinstance(data, mx.sym.Symbol) or not isinstance(output, mx.sym.Symbol):
-            calls.append((block, inputs[0], output))
+        if isinstance(data, mx.sym.Symbol) or not isinstance(outputs[0], mx.sym.Symbol):
+            calls.append((block, inputs, outputs))
 
     blocks = blocks_of(net)
     handles = [block.register_forward_hook(note) for block in blocks]
@@ -78,39 +68,34 @@ def record_calls(net, data):
     return calls
 
 
-def infer_shapes(outputs, input_shape):
-    """Return the shapes of symbols, and of the parameters they depend on; nothing is allocated.
+def infer_shapes(symbols, input_shape):
+    """Return the shape of each symbol, and of the parameters they depend on by name; nothing is allocated.
 
-    Args:
-        outputs (list[Symbol]): symbols that depend on one input called `data`.
-        input_shape (tuple[int, ...]): its shape.
-
-    Returns:
-        tuple[list[tuple], dict[str, tuple]]: a shape for each output, and for each parameter by its name.
-
-    Raises:
-        ValueError: the network cannot take such an input.
+    The input is the variable `data`; ValueError where the network cannot take this shape.
     """
-    group = mx.sym.Group(outputs)
+    group = mx.sym.Group(symbols)
     try:
         with contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
-            arguments, output_shapes, auxiliary = group.infer_shape(data=input_shape)
+            arguments, shapes, auxiliary = group.infer_shape(data=input_shape)
     except mx.base.MXNetError as error:
         raise ValueError(f"input_shape is {input_shape}, which this network cannot take: {reason_of(error)}") from error
     parameters = dict(zip(group.list_arguments(), arguments, strict=True))
     parameters.update(zip(group.list_auxiliary_states(), auxiliary, strict=True))
-    return output_shapes, parameters
+    return shapes, parameters
+
+
+def shapes_by_node(whole, input_shape):
+    """Return the shapes of what each node of a graph puts out, by the name of the node."""
+    internals = whole.get_internals()
+    shapes, _ = infer_shapes([internals], input_shape)
+    found = {}
+    for name, shape in zip(internals.list_outputs(), shapes, strict=True):
+        found.setdefault(re.sub(r"_output\d*$", "", name), []).append(shape)
+    return found
 
 
 def layers_of(block):
-    """Return the layers of a block in order, its `Sequential`s taken apart.
-
-    Args:
-        block (mxnet.gluon.Block): a layer, a `Sequential`, or a block with a `forward` of its own, which counts as one.
-
-    Returns:
-        list[mxnet.gluon.Block]: at least one, unless the block is an empty `Sequential`.
-    """
+    """Return the layers of a block in order, its `Sequential`s taken apart; any other block counts as one."""
     if type(block) not in SEQUENTIALS:
         return [block]
     return [layer for child in block._children.values() for layer in layers_of(child)]
@@ -119,11 +104,7 @@ def layers_of(block):
 def name_of(block):
     """Name a block by its class and what tells two of a class apart; a `Sequential` by the layers that matter in it.
 
-    Args:
-        block (mxnet.gluon.Block): any block.
-
-    Returns:
-        str: such as `Conv2D 3×3`, `Activation relu` or `2 × Conv2D 3×3, MaxPool2D 2×2`.
+    Such as `Conv2D 3×3`, `Activation relu` or `2 × Conv2D 3×3, MaxPool2D 2×2`.
     """
     name = type(block).__name__
     if type(block) in SEQUENTIALS:
@@ -146,7 +127,7 @@ class Node:
         block: the layer, or None for an operator that a `forward` calls by itself.
         operator: MXNet's name of what makes its output, such as `Concat`.
         child: number of the network's child that it is in, or None.
-        shape: of its output, without the batch axis.
+        shape: of its (first) output, without the batch axis.
         parents: the nodes that feed it, and None for the network's input beside them; empty for what takes that alone.
     """
 
@@ -158,18 +139,10 @@ class Node:
 
 
 def trace(net, input_shape):
-    """Return the layers of a network as a graph, without running or allocating it.
+    """Return the layers of a network as a graph, without running or allocating it: each `Node` after its parents.
 
-    Args:
-        net (mxnet.gluon.Block): a network of hybrid blocks and `Sequential`s. Its own `forward` and its `Sequential`s
-            are taken apart; any other block inside is one node.
-        input_shape (tuple[int, ...]): shape of a batch.
-
-    Returns:
-        list[Node]: every node after those that feed it.
-
-    Raises:
-        ValueError: the network has a hand-written `Block`, has no layer, uses one twice, or cannot take such an input.
+    The network's own `forward` and its `Sequential`s are taken apart; any other block inside is one node. ValueError
+    where the network has a hand-written `Block`, has no layer, uses one twice, or cannot take such an input.
     """
     if not can_trace(net):
         raise ValueError(
@@ -178,31 +151,33 @@ def trace(net, input_shape):
         )
     child_of = {id(layer): i for i, child in enumerate(net._children.values()) for layer in layers_of(child)}
     calls = record_calls(net, mx.sym.var("data"))
-    whole = calls[-1][2]
+    whole = mx.sym.Group(calls[-1][2])
     entries = json.loads(whole.tojson())["nodes"]
     inputs = {entry["name"]: [entries[index]["name"] for index, *_ in entry["inputs"]] for entry in entries}
     operators = {entry["name"]: entry["op"] for entry in entries if entry["op"] != "null"}
 
-    shown = {}  # name of an operator -> what is shown in its place
-    for block, data, output in calls:
-        if id(block) in child_of and output.name != data.name:  # a block that changes nothing has no operator
-            shown[output.name] = (block, operators.pop(output.name, None), child_of[id(block)], [data.name])
-            inside = list(inputs[output.name])
+    shown, stands_for = {}, {}  # name of an operator -> what is shown in its place; -> the operator at whose place
+    for block, data, outputs in calls:
+        sources = list(dict.fromkeys(source.name for source in data))
+        names = [output.name for output in outputs if output.name not in sources]
+        if id(block) in child_of and names:  # a block that changes nothing has no operator
+            shown[names[0]] = (block, operators.get(names[0]), child_of[id(block)], sources)
+            stands_for.update(dict.fromkeys(names, names[0]))
+            inside = names
             while inside:
                 name = inside.pop()
-                if name != data.name and operators.pop(name, None):
+                if name not in sources and operators.pop(name, None):
                     inside += inputs[name]
     for name, operator in operators.items():  # those that a `forward` calls by itself
-        shown[name] = (None, operator, None, inputs[name])
+        shown[name] = (None, operator, None, list(dict.fromkeys(inputs[name])))
 
     names = [entry["name"] for entry in entries if entry["name"] in shown]
     if not names or len(set(names)) < len(names):
         raise ValueError("the network has no layer, or uses one twice; to draw it, give each place a layer of its own.")
-    internals = whole.get_internals()
-    shapes, _ = infer_shapes([internals[f"{name}_output"] for name in names], input_shape)
-    nodes = {}
-    for name, shape in zip(names, shapes, strict=True):
+    shapes, nodes = shapes_by_node(whole, input_shape), {}
+    for name in names:
         block, operator, child, sources = shown[name]
+        sources = [stands_for.get(source, source) for source in sources]
         parents = [nodes.get(source) for source in sources if source in nodes or source == "data"]
-        nodes[name] = Node(block, operator, child, shape[1:], parents if any(parents) else [])
+        nodes[name] = Node(block, operator, child, shapes[name][0][1:], parents if any(parents) else [])
     return list(nodes.values())

@@ -5,16 +5,17 @@ import html
 import math
 from dataclasses import dataclass
 
+from ..arguments import check_network, check_shape, reason_of
+from ..runtime import mx
 from .graph import blocks_of, can_trace, infer_shapes, name_of, record_calls
-from .runtime import mx
-from .validation import check_is_network, check_shape, reason_of
-
-nn = mx.gluon.nn
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One row of a summary: shapes without the batch axis, parameters of this row alone, MACs for one image."""
+    """One row of a summary: the output's shape without the batch axis, this row's own parameters, MACs for one image.
+
+    Where there are several outputs, `output_shape` is a tuple of shapes.
+    """
 
     name: str
     output_shape: tuple
@@ -57,7 +58,9 @@ class Summary:
     def _cells(self):
         rows = [("layer", "output", "parameters", "not trained", "MACs")]
         for layer in self.layers:
-            shape = " × ".join(map(str, layer.output_shape))
+            several = bool(layer.output_shape) and isinstance(layer.output_shape[0], tuple)
+            outputs = layer.output_shape if several else (layer.output_shape,)
+            shape = ", ".join(" × ".join(map(str, output)) for output in outputs)
             rows.append((layer.name, shape, f"{layer.params:,}", f"{layer.frozen:,}", f"{layer.macs:,}"))
         rows.append(("total", "", f"{self.total_params:,}", f"{self.frozen_params:,}", f"{self.total_macs:,}"))
         return rows
@@ -89,15 +92,20 @@ class Summary:
         )
 
 
-def _macs(block, weight_shape, output_shape):
-    """Return the MACs of one convolution or dense layer for one image: every weight is used once a position."""
-    if isinstance(block, nn.Dense):
-        positions = math.prod(output_shape[1:-1])
-    elif isinstance(block, (nn.Conv1D, nn.Conv2D, nn.Conv3D)):
-        positions = math.prod(output_shape[2:])
+def _macs(block, weight_shape, input_shape, output_shape):
+    """Return the MACs of one convolution or dense layer for one image: every weight is used once a position.
+
+    The positions of a transposed convolution are those of its input.
+    """
+    settings = getattr(block, "_kwargs", {})
+    if isinstance(block, mx.gluon.nn.Dense):
+        positions = output_shape[1:-1]
+    elif "kernel" in settings:
+        shape = input_shape if "Transpose" in type(block).__name__ else output_shape
+        positions = [side for axis, side in zip(settings["layout"], shape, strict=True) if axis in "DHW"]
     else:
         return 0
-    return positions * math.prod(weight_shape)
+    return math.prod(positions) * math.prod(weight_shape)
 
 
 def summary(net, input_shape):
@@ -118,11 +126,15 @@ def summary(net, input_shape):
             the above.
         RuntimeError: the network has a hand-written `Block` and is not initialised.
     """
-    check_is_network(net)
+    check_network("net", net)
     check_shape("input_shape", input_shape)
+    input_shape = tuple(input_shape)
     if can_trace(net):
         calls = record_calls(net, mx.sym.var("data"))
-        output_shapes, shapes = infer_shapes([output for _, _, output in calls], input_shape)
+        ends = [(block, len(inputs), inputs + outputs) for block, inputs, outputs in calls]
+        shapes, weights = infer_shapes([symbol for *_, symbols in ends for symbol in symbols], input_shape)
+        shapes = iter(shapes)
+        ends = [(block, count, [next(shapes) for _ in symbols]) for block, count, symbols in ends]
     else:
         device = next((p.list_ctx()[0] for p in net.collect_params().values()), mx.cpu())
         try:
@@ -132,23 +144,24 @@ def summary(net, input_shape):
             raise ValueError(
                 f"input_shape is {input_shape}, which this network cannot take: {reason_of(error)}"
             ) from error
-        output_shapes = [output.shape for _, _, output in calls]
-        shapes = {name: parameter.shape for name, parameter in net.collect_params().items()}
+        ends = [(block, len(inputs), [a.shape for a in inputs + outputs]) for block, inputs, outputs in calls]
+        weights = {name: parameter.shape for name, parameter in net.collect_params().items()}
 
     rows = [net] if net._reg_params else list(dict.fromkeys(net._children.values())) or [net]
     owner = {id(inner): i for i, child in enumerate(rows) for inner in blocks_of(child)}
     counted = set()
-    table = [{"name": name_of(child), "shape": (), "trainable": 0, "frozen": 0, "macs": 0} for child in rows]
-    for (block, *_), shape in zip(calls, output_shapes, strict=True):
+    table = [{"name": name_of(child), "output_shape": (), "trainable": 0, "frozen": 0, "macs": 0} for child in rows]
+    for block, count, shapes in ends:
         if id(block) not in owner:
             continue
         row = table[owner[id(block)]]
-        # Hooks fire on the way out: the last one in a row is that of the child itself, with the shape to show.
-        row["shape"] = shape[1:]
+        # Hooks fire on the way out: the last one in a row is that of the child itself, with the shapes to show.
+        outputs = tuple(shape[1:] for shape in shapes[count:])
+        row["output_shape"] = outputs if len(outputs) > 1 else outputs[0]
         for parameter in block._reg_params.values():
             if parameter.name not in counted:
                 counted.add(parameter.name)
-                row["frozen" if parameter.grad_req == "null" else "trainable"] += math.prod(shapes[parameter.name])
+                row["frozen" if parameter.grad_req == "null" else "trainable"] += math.prod(weights[parameter.name])
         if "weight" in block._reg_params:
-            row["macs"] += _macs(block, shapes[block.weight.name], shape)
-    return Summary(tuple(Layer(r["name"], r["shape"], r["trainable"], r["frozen"], r["macs"]) for r in table))
+            row["macs"] += _macs(block, weights[block.weight.name], shapes[0], shapes[count])
+    return Summary(tuple(Layer(**row) for row in table))

@@ -3,11 +3,12 @@
 import html
 import inspect
 import io
-import os
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 from traitlets import TraitError
+
+from ..arguments import describe, refuse
 
 
 def explore(chart, **choices):
@@ -36,9 +37,11 @@ def _control(name, choice, value):
         if isinstance(choice, list):
             return widgets.SelectionSlider(options=choice, layout={"width": "28em"}, **look)
         low, high, *step = choice
-        step = step[0] if step else 1 if isinstance(value, int) else (high - low) / 100
+        (step,) = step or [1 if isinstance(value, int) else (high - low) / 100]
         if not low <= value <= high:
             raise ValueError(f"{value} is not from {low} to {high}")
+        if low == high or not step > 0:
+            raise ValueError("there is nothing to move: it needs a highest above the lowest, and a step above 0")
         steps = (value - low) / step
         if abs(steps - round(steps)) > 1e-6:  # the slider would start beside the default
             raise ValueError(f"{value} is not a whole number of steps of {step:g} from {low}")
@@ -60,7 +63,7 @@ class Explorer:
     def __init__(self, chart, choices):
         """Draw the chart with its defaults; see `explore`."""
         if not callable(chart):
-            raise ValueError(f"chart is {chart!r}; it must be a function that returns a figure.")
+            refuse("chart", chart, "a function that returns a figure")
         defaults = {name: parameter.default for name, parameter in inspect.signature(chart).parameters.items()}
         for name in choices:
             if name not in defaults:
@@ -84,7 +87,7 @@ class Explorer:
     def _draw(self):
         figure = self.chart(self.figure, **{name: control.value for name, control in self.controls.items()})
         if not isinstance(figure, Figure):
-            raise ValueError(f"chart returned {figure!r}; it must return the figure that it has drawn.")
+            raise ValueError(f"chart returned {describe(figure)}; it must return the figure that it has drawn.")
         png = io.BytesIO()
         figure.savefig(png, format="png", dpi=2 * figure.dpi)  # for screens with small pixels
         if self.figure is None:
@@ -94,7 +97,5 @@ class Explorer:
         self.figure, self.image.value = figure, png.getvalue()
 
     def _repr_mimebundle_(self, **options):
-        text = {"text/plain": f"Sliders for {', '.join(self.controls)}: run this cell to use them."}
-        if "PYTEST_CURRENT_TEST" in os.environ:  # the notebooks are being stored or compared, without widgets
-            return text
-        return self.box._repr_mimebundle_(**options) | text
+        text = f"Sliders for {', '.join(self.controls)}: run this cell to use them."
+        return self.box._repr_mimebundle_(**options) | {"text/plain": text}

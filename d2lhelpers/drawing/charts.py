@@ -1,67 +1,11 @@
-"""Charts: functions that return a matplotlib figure.
+"""Charts: curves, histograms, bars and points."""
 
-Colours are those of Okabe & Ito (2008), which colour-blind readers can tell apart.
-"""
-
-import d2lzh
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
-from matplotlib_inline import backend_inline
 
-from .validation import check_named, check_numbers, check_same_names
-
-BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW = "#0072B2 #E69F00 #009E73 #CC79A7 #56B4E9 #D55E00 #F0E442".split()
-PALETTE = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, YELLOW)
-GREY = "#999999"
-
-
-def _use_png_display():
-    backend_inline.set_matplotlib_formats("retina")
-
-
-# d2lzh 1.0.0 asks IPython for a function that has moved to matplotlib-inline. Put right in this one place, its
-# `set_figsize` and everything in it that plots works again.
-d2lzh.utils.use_svg_display = _use_png_display
-
-
-def tidy(ax, xlabel=None, ylabel=None, title=None):
-    """Label the axes of a chart, and take away the lines that frame nothing."""
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
-    ax.set_title(title, fontsize="medium")
-
-
-def _style(i, markersize=4):
-    """Return how to draw the i-th curve; markers differ as well as colours, to be told apart in grey."""
-    return {"color": PALETTE[i % len(PALETTE)], "marker": "osD^vP*"[i % 7], "markersize": markersize}
-
-
-def show_fashion_mnist(images, labels):
-    """Draw images in a row, with a caption each.
-
-    Args:
-        images (NDArray | numpy.ndarray): of shape (n, 28, 28), (n, 1, 28, 28) or (n, 784), or a list of such images.
-        labels (list[str]): at least n captions, for example from `get_fashion_mnist_labels`.
-
-    Returns:
-        Figure: one row of n pictures.
-
-    Raises:
-        ValueError: there are no images, an image has another shape or no caption.
-
-    Source: `d2lzh.show_fashion_mnist`.
-    """
-    if not len(images) or len(images) > len(labels):
-        raise ValueError(f"there are {len(images)} images and {len(labels)} labels; there must be one for each.")
-    figure = Figure(figsize=(1.2 * len(images), 1.5), layout="constrained")
-    for ax, image, label in zip(figure.subplots(1, len(images), squeeze=False)[0], images, labels, strict=False):
-        image = image.reshape((28, 28)) if image.size == 784 else image.squeeze()
-        ax.imshow(check_numbers("an image", image, (None, None)), cmap="gray")
-        ax.set_title(label, fontsize="small")
-        ax.set_axis_off()
-    return figure
+from ..arguments import check_named, check_number, check_numbers, check_same_names
+from .style import PALETTE, curve, tidy
 
 
 def plot_histories(histories, measures=("loss", "train_acc", "test_acc"), *, fine=False):
@@ -92,7 +36,7 @@ def plot_histories(histories, measures=("loss", "train_acc", "test_acc"), *, fin
             if fine and measure in ("loss", "train_acc"):
                 values = [step[1 if measure == "loss" else 2] for step in history.steps]
                 epochs, every = [step[0] for step in history.steps], 10
-            ax.plot(epochs, values, markevery=every, **_style(i))
+            ax.plot(epochs, values, markevery=every, **curve(i))
         tidy(ax, "epoch", title=titles.get(measure, measure))
         ax.locator_params(axis="x", integer=True)
         if measure.endswith("acc"):
@@ -178,84 +122,6 @@ def _mean_and_std(values):
     return f"mean {round(values.mean(), 2) + 0.0:.2f}\nstd {values.std():.2f}"  # + 0.0 makes −0.00 plain 0.00
 
 
-def plot_maps(
-    rows,
-    titles=(),
-    *,
-    backgrounds=None,
-    place=(0, 1),
-    cmap="viridis",
-    scale="own",
-    side=1.1,
-    label_width=None,
-    figure=None,
-):
-    """Draw two-dimensional arrays as small pictures, such as feature maps, filters or class maps.
-
-    Args:
-        rows (dict[str, Sequence[numpy.ndarray]]): row name → pictures of shape (height, width), which may all differ.
-        titles (Sequence[str]): captions of the columns, written once at the top.
-        backgrounds (dict[str, numpy.ndarray], optional): row name → a grey square picture, which is drawn first and
-            then shines through every map of the row.
-        place (tuple[float, float]): where the maps begin and end on their background, as shares of its side.
-        cmap (str): name of matplotlib's colour map.
-        scale (str): `own`, each picture uses all colours; `row`, a colour means one value in all pictures of a row;
-            `symmetric`, the same with 0 in the middle of the colour map.
-        side (float): of a picture, in inches.
-        label_width (int, optional): characters to leave room for in front of a row; by default the longest name's.
-            Give it where the names depend on a result: then the size of the figure does not.
-        figure (Figure, optional): an earlier result with as many pictures of the same shapes, to be redrawn in place;
-            of the other arguments it takes `rows`, `backgrounds` and `scale`.
-
-    Returns:
-        Figure: a grid of pictures.
-
-    Raises:
-        ValueError: an argument is not as described.
-    """
-    check_named("rows", rows, "name → pictures")
-    if scale not in ("own", "row", "symmetric"):
-        raise ValueError(f"scale is {scale!r}; it must be 'own', 'row' or 'symmetric'.")
-    for name, pictures in rows.items():
-        for picture in pictures:
-            check_numbers(f"a picture in rows[{name!r}]", picture, (None, None))
-        if not len(pictures) or backgrounds and name not in backgrounds:
-            raise ValueError(f"rows[{name!r}] has no {'background' if len(pictures) else 'pictures'}.")
-    columns = max(map(len, rows.values())) + bool(backgrounds)
-    if figure is None:
-        label_width = label_width or max(len(line) for name in rows for line in name.split("\n"))
-        size = (side * columns + 0.08 * label_width + 0.2, (side + 0.05) * len(rows) + 0.3)
-        figure = Figure(size, dpi=90, layout="constrained")
-        style = {"cmap": cmap}
-        if backgrounds:
-            low, high = place
-            style |= {"extent": (low, high, 1 - high, 1 - low), "alpha": 0.6}
-        for axes, pictures in zip(figure.subplots(len(rows), columns, squeeze=False), rows.values(), strict=True):
-            for i, ax in enumerate(axes):
-                if backgrounds:
-                    if i <= len(pictures):
-                        ax.imshow(np.zeros((1, 1)), cmap="gray", extent=(0, 1, 0, 1))
-                    ax.set(xlim=(0, 1), ylim=(0, 1))
-                if bool(backgrounds) <= i < len(pictures) + bool(backgrounds):
-                    ax.imshow(pictures[i - bool(backgrounds)], **style)
-                ax.set(xticks=[], yticks=[])
-                ax.spines[:].set_visible(False)
-        for ax, title in zip(figure.axes, titles, strict=False):
-            ax.set_title(title, fontsize="small")
-    for row, (name, pictures) in enumerate(rows.items()):
-        axes = figure.axes[row * columns : (row + 1) * columns]
-        values = np.concatenate([np.ravel(picture) for picture in pictures])
-        limits = {"row": (values.min(), values.max()), "symmetric": (-abs(values).max(), abs(values).max())}
-        if backgrounds:
-            for ax in axes[: len(pictures) + 1]:
-                ax.images[0].set(data=backgrounds[name], clim=(np.min(backgrounds[name]), np.max(backgrounds[name])))
-        for ax, picture in zip(axes[bool(backgrounds) :], pictures, strict=False):
-            clim = limits.get(scale) or (np.min(picture), np.max(picture))
-            ax.images[-1].set(data=picture, clim=clim)
-        axes[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize="small")
-    return figure
-
-
 def plot_bars(panels, *, shares=False, same_scale=False, figure=None):
     """Draw horizontal bars side by side in panels that share their rows; a bar may be stacked of several parts.
 
@@ -270,7 +136,7 @@ def plot_bars(panels, *, shares=False, same_scale=False, figure=None):
         Figure: one panel a title.
 
     Raises:
-        ValueError: there are no bars, or they differ in their rows or parts.
+        ValueError: there are no bars, they differ in their rows or parts, or a length is no number of at least 0.
     """
     check_named("panels", panels, "title → row → length")
     for bars in panels.values():
@@ -279,6 +145,9 @@ def plot_bars(panels, *, shares=False, same_scale=False, figure=None):
     parts_of = {(title, row): parts for title, bars in panels.items() for row, parts in bars.items()}
     names = {bar: parts if isinstance(parts, dict) else ["one length"] for bar, parts in parts_of.items()}
     check_same_names("panels", names)
+    for (title, row), parts in parts_of.items():
+        for part, length in parts.items() if isinstance(parts, dict) else [("", parts)]:
+            check_number(f"panels[{title!r}][{row!r}]" + (f"[{part!r}]" if part else ""), length, 0)
     rows = list(next(iter(panels.values())))
     if figure is None:
         figure = _empty_bars(panels, rows, same_scale)
@@ -291,9 +160,10 @@ def plot_bars(panels, *, shares=False, same_scale=False, figure=None):
             ends = ends + lengths
         for text, row, end in zip(ax.texts, range(len(rows)), ends, strict=True):
             text.xy = (end, row)
-            text.set_text(f"{end / ends.sum():.1%}" if shares else EngFormatter(sep=" ", places=1)(end))
+            share = end / (ends.sum() or 1)
+            text.set_text(f"{share:.1%}" if shares else EngFormatter(sep=" ", places=1)(end))
         longest = max(longest if same_scale else 0, *ends)
-        ax.set_xlim(0, longest * 1.2)
+        ax.set_xlim(0, longest * 1.2 or 1)
         ax.set_title(title, fontsize="medium")
     return figure
 
@@ -339,13 +209,15 @@ def plot_by_layer(panels, *, log=True):
         ValueError: there is nothing to draw.
     """
     check_named("panels", panels, "title → name → a number for each layer")
-    for lines in panels.values():
+    for title, lines in panels.items():
         check_named("a panel", lines, "name → a number for each layer")
+        for name, values in lines.items():
+            check_numbers(f"panels[{title!r}][{name!r}]", values, (None,))
     figure = Figure(figsize=(3.2 * len(panels) + 1.2, 2.8), dpi=85, layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (title, lines) in zip(axes, panels.items(), strict=True):
         for i, (name, values) in enumerate(lines.items()):
-            ax.plot(range(1, len(values) + 1), values, label=name, **_style(i))
+            ax.plot(range(1, len(values) + 1), values, label=name, **curve(i))
         if log:
             ax.set_yscale("log")
         ax.locator_params(axis="x", integer=True)
@@ -375,60 +247,12 @@ def plot_points(points, xlabel, ylabel, *, log_x=False):
     figure = Figure(figsize=(7.4, 3.4), layout="constrained")
     ax = figure.subplots()
     for i, (name, place) in enumerate(points.items()):
-        ax.plot(*place, label=name, linestyle="none", **_style(i, markersize=8))
+        ax.plot(*place, label=name, linestyle="none", **curve(i, markersize=8))
     figure.legend(*ax.get_legend_handles_labels(), loc="outside right center", frameon=False)
     if log_x:
         ax.set_xscale("log")
     ax.margins(0.15)
     tidy(ax, xlabel, ylabel)
-    return figure
-
-
-def plot_prediction(picture, probabilities, label, names, maps=None, *, figure=None):
-    """Draw a picture, what a network makes of it, and maps from inside the network.
-
-    Args:
-        picture (numpy.ndarray): of shape (height, width).
-        probabilities (numpy.ndarray): one for each class.
-        label (int): the true class.
-        names (Sequence[str]): of the classes.
-        maps (dict[str, numpy.ndarray], optional): title → map of shape (height, width), at most eight.
-        figure (Figure, optional): an earlier result with as many maps, to be redrawn in place.
-
-    Returns:
-        Figure: the picture, a bar for each class (the true one is green, and marked), and the maps.
-
-    Raises:
-        ValueError: an argument has another shape, or the label is none of the classes.
-    """
-    check_numbers("picture", picture, (None, None))
-    check_numbers("probabilities", probabilities, (len(names),))
-    if label not in range(len(names)):
-        raise ValueError(f"label is {label!r}; it must be a whole number from 0 to {len(names) - 1}.")
-    maps = maps or {}
-    if figure is None:
-        figure = Figure(figsize=(10 if maps else 6, 2.8), dpi=80, layout="constrained")
-        columns = -(-len(maps) // 2)
-        grid = figure.add_gridspec(2, 5 + columns)
-        image, bars = figure.add_subplot(grid[:, :2]), figure.add_subplot(grid[:, 2:5])
-        image.imshow(picture, cmap="gray")
-        bars.barh(range(len(names)), probabilities)
-        tidy(bars, title="probability")
-        bars.set_xlim(0, 1)
-        bars.invert_yaxis()
-        for i, values in enumerate(maps.values()):
-            figure.add_subplot(grid[i // columns, 5 + i % columns]).imshow(values, extent=(0, 1, 0, 1))
-        for ax in (image, *figure.axes[2:]):
-            ax.set_axis_off()
-    image, bars, *axes = figure.axes
-    for ax, (title, values) in zip((image, *axes), {"": picture, **maps}.items(), strict=True):
-        ax.images[0].set(data=values, clim=(np.min(values), np.max(values)))
-        ax.set_title(title, fontsize="small")
-    guess = int(np.argmax(probabilities))
-    image.set_title(names[guess] if guess == label else f"{names[guess]}?\nNo: {names[label]}", fontsize="medium")
-    for i, (bar, probability) in enumerate(zip(bars.patches, probabilities, strict=True)):
-        bar.set(width=probability, color=GREEN if i == label else BLUE)
-    bars.set_yticks(range(len(names)), [f"▸ {name}" if i == label else name for i, name in enumerate(names)])
     return figure
 
 

@@ -5,10 +5,10 @@ import itertools
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from .graph import layers_of, trace
-from .plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
-from .runtime import mx
-from .validation import check_is_network, check_named, check_shape
+from ..arguments import check_named, check_network, check_shape
+from ..networks.graph import layers_of, trace
+from ..runtime import mx
+from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
 
 nn = mx.gluon.nn
 
@@ -184,7 +184,7 @@ def plot_network(nets, input_shape):
     left, low, top = 0.0, 0.0, HEIGHT / 2 + 0.28
     text = {"ha": "center", "va": "bottom"}
     for title, net in nets.items():
-        check_is_network(net)
+        check_network("net", net)
         feeds = _boxes(trace(net, input_shape))
         if all(len(parents) == 1 for parents in list(feeds.values())[1:]):
             for boxes in _stack(feeds, net, left):

@@ -7,7 +7,7 @@ import numpy as np
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from .plotting import BLUE, GREEN, RED, tidy
+from ..drawing.style import BLUE, GREEN, RED, tidy
 
 
 class LiveCurves:

@@ -1,0 +1,105 @@
+"""Refuse a wrong argument in one sentence: its name, its value, and what would be right."""
+
+import math
+
+import numpy as np
+
+from .runtime import mx
+
+gluon = mx.gluon
+SHORT = 60  # characters of a value that are shown as they are
+
+
+def describe(value):
+    """Show a value where that is short; else name its type."""
+    shown = (str, int, float, tuple, list, np.generic, mx.Context)
+    if value is None or isinstance(value, shown) and len(repr(value)) <= SHORT:
+        return repr(value)
+    return f"a {type(value).__name__}"
+
+
+def refuse(name, value, right):
+    """Raise ValueError: the argument `name` is `value`, and must be what `right` says."""
+    raise ValueError(f"{name} is {describe(value)}; it must be {right}.")
+
+
+def reason_of(error):
+    """Return what an error of MXNet says, in one line and without where it happened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    checks = [line.rpartition("Check failed: ")[2] for line in lines if "Check failed: " in line]
+    return (checks or lines[-1:] or [type(error).__name__])[0]
+
+
+def is_whole_number(value, least=1):
+    """Tell whether the value is a whole number of at least `least`."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
+
+
+def is_number(value):
+    """Tell whether the value is a finite number."""
+    numeric = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return numeric and bool(np.isfinite(value))
+
+
+def check_whole_number(name, value, least=1, most=None):
+    """Refuse what is no whole number from `least` to `most`."""
+    if not is_whole_number(value, least) or (most is not None and value > most):
+        refuse(name, value, "a whole number " + (f"of at least {least}" if most is None else f"from {least} to {most}"))
+
+
+def check_number(name, value, least, below=math.inf):
+    """Refuse what is no finite number of at least `least` and below `below`."""
+    if not is_number(value) or not least <= value < below:
+        refuse(name, value, f"a number of at least {least}" + ("" if below == math.inf else f" and below {below}"))
+
+
+def check_shape(name, value):
+    """Refuse what is not the shape of an array."""
+    if not isinstance(value, (tuple, list)) or not value or not all(is_whole_number(side) for side in value):
+        refuse(name, value, "a shape such as (1, 1, 28, 28)")
+
+
+def check_device(name, value):
+    """Refuse what is neither a device nor None."""
+    if value is not None and not isinstance(value, mx.Context):
+        refuse(name, value, "a device such as mx.cpu() or d2l.try_gpu()")
+
+
+def check_network(name, value):
+    """Refuse what is no Gluon block."""
+    if not isinstance(value, gluon.Block):
+        refuse(name, value, "a Gluon block, such as nn.Sequential()")
+
+
+def check_named(name, value, what):
+    """Refuse what is no dictionary with something in it; `what` says what it is for, as key → value."""
+    if not isinstance(value, dict):
+        refuse(name, value, f"a dictionary {what}")
+    if not value:
+        raise ValueError(f"{name} is empty; it must be a dictionary {what}.")
+
+
+def check_same_names(name, dictionaries):
+    """Refuse dictionaries in a dictionary unless all of them have the same keys."""
+    (first, expected), *rest = dictionaries.items()
+    for key, dictionary in rest:
+        if list(dictionary) != list(expected):
+            raise ValueError(
+                f"{name} has {', '.join(map(str, dictionary))} in {key!r}, but {', '.join(map(str, expected))} in "
+                f"{first!r}; they must be the same."
+            )
+
+
+def check_numbers(name, values, shape=None):
+    """Return finite numbers as a NumPy array of their own type; refuse all else, and another shape (None: any side)."""
+    array = values.asnumpy() if isinstance(values, mx.nd.NDArray) else np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        refuse(name, values, "numbers")
+    if not array.size:
+        raise ValueError(f"{name} is empty; it must be numbers.")
+    if shape and (len(shape) != array.ndim or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True))):
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name} has shape {array.shape}; it must be ({wanted}).")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has a number that is {array[~np.isfinite(array)][0]}; all must be finite.")
+    return array

@@ -1,0 +1,1 @@
+"""Networks looked at from outside: their graph, and their layers in a table."""

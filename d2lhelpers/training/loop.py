@@ -1,0 +1,205 @@
+"""Train classifiers: the loops of d2lzh, with less waiting for the device and a live picture."""
+
+from ..arguments import check_network, check_number, check_whole_number, refuse
+from ..data import load_data_fashion_mnist
+from ..networks.graph import can_trace
+from ..runtime import mx, try_gpu
+from ..settings import set_seed
+from .batches import check_initialised, devices_of
+from .evaluate import accuracy, count_correct
+from .run import Run
+
+autograd, gluon = mx.autograd, mx.gluon
+
+
+class _Scorer:
+    """Computes (sum of the losses, number of right answers) of a batch, compiled where that can be done.
+
+    Compiled, network, loss and score are one graph on the network's own parameters; `net` itself stays as it is.
+    """
+
+    def __init__(self, net, loss):
+        self.net, self.loss, self.score = net, loss, None
+        self.compiles = can_trace(net) and isinstance(loss, gluon.HybridBlock)
+
+    def __call__(self, X, y):
+        if self.score is None:  # types are known from the first batch on
+            self.score = self._compile(X, y) if self.compiles else lambda X, y: self._judge(self.net(X), y)
+        return self.score(X, y)
+
+    def _judge(self, logits, y):
+        return self.loss(logits, y).sum(), count_correct(logits, y)
+
+    def _compile(self, X, y):
+        data, label = mx.sym.var("input_batch", dtype=X.dtype), mx.sym.var("input_label", dtype=y.dtype)
+        outputs = mx.sym.Group(self._judge(self.net(data), label))
+        graph = gluon.SymbolBlock(outputs, [data, label], params=self.net.collect_params())
+        graph.hybridize(static_alloc=True, static_shape=True)
+        return graph
+
+
+def _train(run, loss, trainer):
+    run.trainer, score = trainer, _Scorer(run.net, loss)
+    with run:
+        for epoch in range(run.first, run.num_epochs):
+            run.epoch = epoch
+            for parts in run.batches("train_iter"):
+                with autograd.record():
+                    results = [score(X, y) for X, y in parts]
+                losses, corrects = zip(*results, strict=True)
+                autograd.backward(list(losses))
+                run.trigger("gradients")
+                count = sum(len(y) for _, y in parts)
+                trainer.step(run.batch_size or count)
+                run.add_batch(losses, corrects, count)
+            run.trigger("epoch")
+            run.end_epoch(accuracy(run.batches("test_iter"), lambda X, y: score(X, y)[1], run.sum_up))
+            run.trigger("tested")
+    return run.history
+
+
+def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, *, batch_size=None, callbacks=(), verbose=True):
+    """Train a classifier, test it after every epoch, and return what was measured.
+
+    In a notebook the curves are drawn while they grow; elsewhere every epoch prints one line. The stop button (or
+    Ctrl-C) and a loss that is no longer finite end the training early; the network is kept as it is then. A network
+    and a loss that consist of hybrid blocks are compiled for it; `net` itself is not changed by that.
+
+    Args:
+        train_iter (Iterable[tuple[NDArray, NDArray]]): batches of images, and of labels (batch,); has a length. Those
+            of `load_data_fashion_mnist` come in the orders of their first epochs, whatever was iterated over before.
+        test_iter (Iterable[tuple[NDArray, NDArray]]): the same, for testing.
+        net (mxnet.gluon.Block): an initialised network that returns logits of shape (batch, classes).
+        loss (callable): (logits, labels) → loss of each image.
+        trainer (mxnet.gluon.Trainer): updates the network's parameters.
+        ctx (mxnet.Context | list[mxnet.Context]): where the parameters are; a batch is split among several devices.
+        num_epochs (int): passes over the training images.
+        batch_size (int, optional): what the summed gradient is divided by; by default the size of each batch.
+        callbacks (Sequence[Callback]): what happens beside it, such as `Checkpoint(folder)` or `Cluster("dist_sync")`.
+        verbose (bool): whether to show anything.
+
+    Returns:
+        History: losses, accuracies and times of each finished epoch.
+
+    Raises:
+        ValueError: an argument or a batch is not as described, or a callback refuses: nothing is changed, unless it is
+            a later batch than the first.
+        MemoryError: the device's memory is too small.
+
+    Source: `d2lzh.train`, with the same first seven arguments.
+    """
+    check_whole_number("num_epochs", num_epochs)
+    if batch_size is not None:
+        check_whole_number("batch_size", batch_size)
+    check_network("net", net)
+    devices = devices_of(ctx)
+    if None in devices:
+        refuse("ctx", ctx, "the device on which the network is, such as d2l.try_gpu()")
+    check_initialised(net, devices)
+    if not callable(loss):
+        refuse("loss", loss, "a loss such as gluon.loss.SoftmaxCrossEntropyLoss()")
+    if not isinstance(trainer, gluon.Trainer):
+        refuse("trainer", trainer, "gluon.Trainer(net.collect_params(), 'sgd', ...)")
+    trainable = [parameter for parameter in net.collect_params().values() if parameter.grad_req != "null"]
+    if not trainable:
+        raise ValueError("net has no parameter to train: it has none at all, or every one has grad_req='null'.")
+    if not {id(parameter) for parameter in trainable} & {id(parameter) for parameter in trainer._params}:
+        raise ValueError("trainer is of another network: make it of net.collect_params().")
+    run = Run(net, trainer.optimizer, train_iter, test_iter, devices, num_epochs, batch_size, callbacks, verbose)
+    run.check()
+    return _train(run, loss, trainer)
+
+
+def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs, **options):
+    """Train a classifier with softmax cross-entropy loss.
+
+    The summed gradient is divided by `batch_size` even for the last, smaller batch of an epoch, as d2lzh does: given
+    the weight of a full one, that batch costs accuracy at large learning rates.
+
+    Args:
+        net (mxnet.gluon.Block): an initialised network that returns logits of shape (batch, classes).
+        train_iter (Iterable[tuple[NDArray, NDArray]]): see `train`.
+        test_iter (Iterable[tuple[NDArray, NDArray]]): see `train`.
+        batch_size (int): images in a full batch.
+        trainer (mxnet.gluon.Trainer): updates the network's parameters.
+        ctx (mxnet.Context | list[mxnet.Context]): where the parameters are, see `train`.
+        num_epochs (int): passes over the training images.
+        **options: `callbacks` and `verbose`, see `train`.
+
+    Returns:
+        History: losses, accuracies and times of each finished epoch.
+
+    Raises:
+        ValueError: see `train`.
+        MemoryError: the device's memory is too small.
+
+    Source: `d2lzh.train_ch5`, with the same seven arguments.
+    """
+    check_whole_number("batch_size", batch_size)
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    return train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, batch_size=batch_size, **options)
+
+
+def fit(
+    net,
+    *,
+    lr,
+    batch_size,
+    num_epochs,
+    resize=None,
+    train_size=None,
+    test_size=None,
+    momentum=0.0,
+    initializer=None,
+    seed=0,
+    ctx=None,
+    callbacks=(),
+    verbose=True,
+):
+    """Draw new weights for a classifier and train it on Fashion-MNIST with stochastic gradient descent.
+
+    Weights, dropout and the order of the images follow from the seed.
+
+    Args:
+        net (mxnet.gluon.Block): a network that returns logits of shape (batch, 10).
+        lr (float): learning rate.
+        batch_size (int): images in a batch.
+        num_epochs (int): passes over the training images.
+        resize (int, optional): side of the images, in pixels; 28 as published without it.
+        train_size (int, optional): how many training images to use; all 60,000 without it.
+        test_size (int, optional): how many test images to use; all 10,000 without it.
+        momentum (float): share of the last step that the next one repeats.
+        initializer (mxnet.initializer.Initializer, optional): draws the weights, by default `Xavier()`.
+        seed (int): decides all that is random.
+        ctx (mxnet.Context | list[mxnet.Context], optional): one device or several, by default `try_gpu()`.
+        callbacks (Sequence[Callback]): see `train`.
+        verbose (bool): whether to show anything.
+
+    Returns:
+        History: losses, accuracies and times of each finished epoch.
+
+    Raises:
+        ValueError: an argument is not as described, or see `train`: the network then keeps the weights that it has.
+        MemoryError: the device's memory is too small.
+    """
+    devices = devices_of(try_gpu() if ctx is None else ctx)
+    check_number("lr", lr, 0)
+    check_number("momentum", momentum, 0, 1)
+    check_whole_number("num_epochs", num_epochs)
+    check_whole_number("seed", seed, 0, 2**32 - 1)
+    check_network("net", net)
+    if not any(parameter.grad_req != "null" for parameter in net.collect_params().values()):
+        raise ValueError("net has no parameter to train: it has none at all, or every one has grad_req='null'.")
+    try:
+        initializer = mx.init.create(initializer or "xavier")
+    except Exception:  # whatever MXNet makes of it
+        refuse("initializer", initializer, "an initializer such as mx.init.Xavier()")
+    sizes = {"train_size": train_size, "test_size": test_size}
+    batches = load_data_fashion_mnist(batch_size, resize, **sizes, seed=seed, ctx=devices[0])
+    optimizer = mx.optimizer.create("sgd", learning_rate=lr, momentum=momentum)
+    run = Run(net, optimizer, *batches, devices, num_epochs, batch_size, callbacks, verbose)
+    run.check()
+    set_seed(seed)
+    net.initialize(initializer, ctx=devices, force_reinit=True)
+    trainer = gluon.Trainer(net.collect_params(), optimizer)
+    return _train(run, gluon.loss.SoftmaxCrossEntropyLoss(), trainer)
