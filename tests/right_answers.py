@@ -4,10 +4,12 @@ import functools
 
 import d2lhelpers as d2l
 import numpy as np
+from d2lhelpers.chapters import batch_norm as BN
+from d2lhelpers.chapters import nin as NIN
+from d2lhelpers.chapters import vgg as VGG
 from mxnet import autograd, init, nd
 from mxnet.gluon import nn
 
-BN, VGG, NIN, GOOGLENET = map(d2l.definitions, ("01_batch_norm", "02_vgg", "03_nin", "04_googlenet"))
 RIGHT = []  # (name of the exercise, parts of the answer)
 ratio = 4  # as in the chapters
 

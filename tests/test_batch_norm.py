@@ -4,10 +4,10 @@ import d2lhelpers as d2l
 import mxnet as mx
 import numpy as np
 import pytest
+from d2lhelpers.chapters import batch_norm as CHAPTER
 from mxnet import autograd, gluon, init, nd
 from mxnet.gluon import nn
 
-CHAPTER = d2l.definitions("01_batch_norm")
 SHAPES = [(64, 10), (5, 1), (256, 120), (8, 3, 6, 6), (2, 7, 1, 5), (256, 6, 24, 24)]
 LAYERS = [CHAPTER.BatchNorm, CHAPTER.FastBatchNorm]
 each_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
@@ -109,8 +109,3 @@ def test_reestimated_averages_are_the_means_over_the_data(layer):
     var = sum(len(X) * X.asnumpy().var(axis=0) for X, _ in batches) / 20
     np.testing.assert_allclose(net[0].running_mean.data().asnumpy(), mean, rtol=1e-4)
     np.testing.assert_allclose(net[0].running_var.data().asnumpy(), var, rtol=1e-4)
-
-
-def test_unknown_chapter():
-    with pytest.raises(FileNotFoundError, match="chapter is 'batch'; it must be one of 01_batch_norm"):
-        d2l.definitions("batch")

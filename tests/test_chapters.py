@@ -4,12 +4,11 @@ import d2lhelpers as d2l
 import mxnet as mx
 import numpy as np
 import pytest
+from d2lhelpers.chapters import googlenet as GOOGLENET
+from d2lhelpers.chapters import nin as NIN
+from d2lhelpers.chapters import vgg as VGG
 from mxnet import autograd, gluon, init, nd
 from mxnet.gluon import nn
-
-VGG = d2l.definitions("02_vgg")
-NIN = d2l.definitions("03_nin")
-GOOGLENET = d2l.definitions("04_googlenet")
 
 
 @pytest.mark.parametrize(

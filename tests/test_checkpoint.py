@@ -13,7 +13,7 @@ import d2lhelpers as d2l
 import mxnet as mx
 import numpy as np
 import pytest
-from d2lhelpers import checkpoint
+from d2lhelpers.training import checkpoint
 from mxnet import gluon, init, nd
 from mxnet.gluon import nn
 
@@ -30,7 +30,15 @@ def network(units=16):
 def fit(folder, num_epochs, *, net=None, momentum=0.9, lr=0.1, **options):
     net = net or network()
     options = {**SIZES, "verbose": False, **options}
-    history = d2l.fit(net, lr=lr, batch_size=64, num_epochs=num_epochs, momentum=momentum, checkpoint=folder, **options)
+    history = d2l.fit(
+        net,
+        lr=lr,
+        batch_size=64,
+        num_epochs=num_epochs,
+        momentum=momentum,
+        callbacks=[d2l.Checkpoint(folder)],
+        **options,
+    )
     return net, history
 
 
@@ -82,7 +90,9 @@ def train(folder, num_epochs, optimizer="sgd", lr=0.1, kind=lambda batches: batc
     net.initialize(init.Xavier(), ctx=d2l.try_gpu())
     trainer = gluon.Trainer(net.collect_params(), optimizer, {"learning_rate": lr})
     batches = map(kind, d2l.load_data_fashion_mnist(64, **SIZES))
-    d2l.train_ch5(net, *batches, 64, trainer, d2l.try_gpu(), num_epochs, checkpoint=folder, verbose=False)
+    d2l.train_ch5(
+        net, *batches, 64, trainer, d2l.try_gpu(), num_epochs, callbacks=[d2l.Checkpoint(folder)], verbose=False
+    )
     return values(net)
 
 
@@ -129,7 +139,9 @@ def test_several_devices(tmp_path, update_on_kvstore):
         options = {"learning_rate": 0.01}
         trainer = gluon.Trainer(net.collect_params(), "adam", options, update_on_kvstore=update_on_kvstore)
         batches = d2l.load_data_fashion_mnist(64, **SIZES)
-        d2l.train_ch5(net, *batches, 64, trainer, devices, num_epochs, checkpoint=folder, verbose=False)
+        d2l.train_ch5(
+            net, *batches, 64, trainer, devices, num_epochs, callbacks=[d2l.Checkpoint(folder)], verbose=False
+        )
         return [weight.list_data() for weight in net.collect_params(".*weight").values()]
 
     whole = weights(tmp_path / "whole", 4)
@@ -178,7 +190,7 @@ REFUSALS = {
     "no optimizer": (lambda f: (f / f"{LAST}.states").unlink(), {}, "epoch-00002.states is missing"),
     "foreign": (lambda f: (f / f"{LAST}.json").write_text('{"a": 1}'), {}, "was not written by d2lhelpers"),
     "a list": (lambda f: (f / f"{LAST}.json").write_text("[1]"), {}, "was not written by d2lhelpers"),
-    "another format": (lambda f: edit(f / f"{LAST}.json", format=9), {}, "has format 9, and this version .* reads 2"),
+    "another format": (lambda f: edit(f / f"{LAST}.json", format=9), {}, "has format 9, and this version .* reads 3"),
     "another width": (
         None,
         {"net": lambda: network(17)},
@@ -213,17 +225,6 @@ def test_what_does_not_fit_is_refused_in_a_sentence_and_not_touched(tmp_path, na
     assert files(tmp_path) == before
 
 
-def test_d2l_seed_is_no_part_of_the_seed(tmp_path, monkeypatch):
-    """Their sum decides the order of the images, but not what else is random."""
-    monkeypatch.setenv("D2L_SEED", "1")
-    fit(tmp_path, 1, seed=0)
-    monkeypatch.delenv("D2L_SEED")
-    with pytest.raises(ValueError, match="its seed is 0, here it is 1"):
-        fit(tmp_path, 2, seed=1)
-    with pytest.raises(ValueError, match="its D2L_SEED is 1, here it is 0"):
-        fit(tmp_path, 2, seed=0)
-
-
 def test_a_folder_in_use_is_refused(tmp_path):
     class Nested:
         """Starts the same training while one is running."""
@@ -243,7 +244,17 @@ def test_a_folder_in_use_is_refused(tmp_path):
     net.initialize(ctx=d2l.try_gpu())
     train_iter, test_iter = d2l.load_data_fashion_mnist(64, **SIZES)
     trainer = gluon.Trainer(net.collect_params(), "sgd")
-    d2l.train_ch5(net, Nested(train_iter), test_iter, 64, trainer, d2l.try_gpu(), 1, checkpoint=tmp_path, verbose=False)
+    d2l.train_ch5(
+        net,
+        Nested(train_iter),
+        test_iter,
+        64,
+        trainer,
+        d2l.try_gpu(),
+        1,
+        callbacks=[d2l.Checkpoint(tmp_path)],
+        verbose=False,
+    )
     assert f"{LAST[:-1]}1.json" in files(tmp_path)
 
 
@@ -267,7 +278,8 @@ sys.path.insert(0, {tests!r})
 import d2lhelpers as d2l
 from test_checkpoint import network
 net = network()
-d2l.fit(net, lr=.1, batch_size=64, num_epochs=6, momentum=.9, train_size=640, test_size=100, checkpoint={folder!r})
+d2l.fit(net, lr=.1, batch_size=64, num_epochs=6, momentum=.9, train_size=640, test_size=100,
+        callbacks=[d2l.Checkpoint({folder!r})])
 net.save_parameters({folder!r} + ".end")
 """
 

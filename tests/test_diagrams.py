@@ -2,13 +2,14 @@
 
 import d2lhelpers as d2l
 import pytest
-from d2lhelpers.graph import trace
+from d2lhelpers.chapters import batch_norm as LENET
+from d2lhelpers.chapters import googlenet as GOOGLENET
+from d2lhelpers.chapters import nin as NIN
+from d2lhelpers.chapters import vgg as VGG
+from d2lhelpers.exercises.comparing import operators
+from d2lhelpers.networks.graph import trace
 from mxnet.gluon import nn
-
-LENET = d2l.definitions("01_batch_norm")
-VGG = d2l.definitions("02_vgg")
-NIN = d2l.definitions("03_nin")
-GOOGLENET = d2l.definitions("04_googlenet")
+from test_summary import Halves, Joined
 
 
 def boxes(net, input_shape):
@@ -118,6 +119,22 @@ def test_no_layers_or_one_used_twice(layers):
     net.add(*layers)
     with pytest.raises(ValueError, match="has no layer, or uses one twice; to draw it, give each place a layer"):
         d2l.plot_network(net, (1, 4))
+
+
+def test_a_block_with_several_outputs():
+    """Drawn by itself, as one box, and looked into by the checks."""
+    nodes = trace(Joined(Halves()), (1, 2, 8, 8))
+    assert [(node.operator, node.shape) for node in nodes] == [
+        ("Convolution", (6, 8, 8)),
+        ("SliceChannel", (3, 8, 8)),
+        ("Convolution", (3, 8, 8)),
+        ("Concat", (6, 8, 8)),
+    ]
+    assert nodes[3].parents == [nodes[1], nodes[2]]
+    assert trace(Halves(), (1, 2, 8, 8))[0].shape == (1, 8, 8)
+    assert boxes(Joined(Halves()), (1, 2, 8, 8))[1] == ("Halves", "3 × 8 × 8")
+    names = [name for name, _ in operators(Joined(Halves()), (1, 2, 8, 8))]
+    assert names == ["conv 1×1", "slicechannel", "conv 3×3", "concat"]
 
 
 class Forks(nn.HybridBlock):

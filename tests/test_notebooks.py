@@ -1,5 +1,6 @@
 """The stored notebooks: clean, complete, and compared by nbval in earnest."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -8,10 +9,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from d2lhelpers.exercises import CHAPTERS, EXERCISES
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-TAGS = {"definition", "exercise", "nbval-ignore-output"}
+TAGS = {"exercise", "nbval-ignore-output"}
+spec = importlib.util.spec_from_file_location("chapters", ROOT / "tools" / "chapters.py")
+chapters = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(chapters)
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -53,7 +58,36 @@ def test_every_cell_was_executed_in_order_without_error(path):
 def test_tags(path):
     for cell in code_cells(path):
         assert tags(cell) <= TAGS
-        assert not ("definition" in tags(cell) and cell.outputs), f"{cell.id} defines and prints"
+
+
+@each_notebook
+def test_cells_that_are_kept_define_and_print_nothing(path):
+    kept = [cell for cell in code_cells(path) if "@save" in cell.source]
+    assert kept
+    for cell in kept:
+        assert cell.source.startswith("#@save\n") and cell.source.count("@save") == 1
+        assert not cell.outputs, cell.id
+
+
+@each_notebook
+def test_the_package_keeps_what_the_cells_define(path):
+    assert chapters.module_path(path).read_text() == chapters.module(path), "run `make notebooks`"
+
+
+def test_the_package_has_a_module_for_each_chapter_and_no_other():
+    modules = {path.name for path in (ROOT / "d2lhelpers" / "chapters").glob("*.py")} - {"__init__.py"}
+    assert modules == {chapters.module_path(path).name for path in NOTEBOOKS}
+
+
+@each_notebook
+def test_an_exercise_is_headed_as_its_check_says(path):
+    headings = re.findall(r"^### Exercise (\d+) · (.+)\n\n(.+) · (\d+) minutes$", markdown(path), re.MULTILINE)
+    prefix = next(prefix for prefix, chapter in CHAPTERS.items() if chapter == path.stem)
+    exercises = [exercise for name, exercise in EXERCISES.items() if name.startswith(f"{prefix}.")]
+    described = [(exercise.title, exercise.difficulty, str(exercise.minutes)) for exercise in exercises]
+    assert headings == [(str(number), *words) for number, words in enumerate(described, 1)]
+    tasks = [cell.id.removeprefix("exercise-") for cell in read(path).cells if cell.id.startswith("exercise-")]
+    assert [exercise.name for exercise in exercises] == [f"{prefix}.{task}" for task in tasks]
 
 
 @each_notebook

@@ -167,3 +167,8 @@ def test_histories_by_epoch_and_within():
     assert np.array_equal(coarse.get_data(), [[1, 2], [2, 1]])
     assert np.array_equal(fine.axes[0].lines[0].get_data(), [[0.5, 1, 2], [3, 2, 1]])
     assert np.array_equal(fine.axes[1].lines[0].get_data(), [[0.5, 1, 2], [0.1, 0.4, 0.6]])
+
+
+def test_shares_of_nothing():
+    figure = d2l.plot_bars({"MACs": {"pooling": 0, "dropout": 0}}, shares=True)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.0%", "0.0%"]

@@ -1,5 +1,6 @@
 """The record of what a learner has done: never lost, never in the way."""
 
+import contextlib
 import csv
 import json
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import d2lhelpers as d2l
 import pytest
+from d2lhelpers import files
 from d2lhelpers.exercises import EXERCISES, record
 
 
@@ -140,10 +142,55 @@ def test_a_kill_in_the_middle_of_writing_leaves_the_old_record(path, monkeypatch
     def killed(*_):
         raise SystemExit
 
-    monkeypatch.setattr(record.os, "replace", killed)
+    monkeypatch.setattr(files.os, "replace", killed)
     with pytest.raises(SystemExit):
         record.add("bn.freeze", True)
     assert path.read_text() == before
+
+
+def test_a_full_disk_leaves_the_old_record_and_nothing_beside_it(tmp_path, monkeypatch):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("mounting needs root")
+    try:
+        monkeypatch.setenv("D2L_PROGRESS", str(disk / "progress.json"))
+        record.add("bn.bug", True)
+        before = (disk / "progress.json").read_bytes()
+        with contextlib.suppress(OSError):
+            (disk / "filler").write_bytes(bytes(2**16))
+        verdict = d2l.check("bn.momentum", 3.2566, 44)
+        assert verdict.status == "right"
+        assert "could not be recorded" in verdict.message and "No space left" in verdict.message
+        assert (disk / "progress.json").read_bytes() == before
+        assert {found.name for found in disk.iterdir()} == {"progress.json", "progress.lock", "filler"}
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.parametrize("mode", [None, 0o640, 0o664])
+def test_the_record_has_the_mode_that_other_files_have_or_keeps_its_own(path, mode):
+    record.add("bn.bug", True)
+    other = path.with_name("other")
+    other.touch()
+    if mode:
+        path.chmod(mode)
+        record.add("bn.bug", True)
+    assert path.stat().st_mode & 0o777 == (mode or other.stat().st_mode & 0o777)
+
+
+def test_a_system_without_locks(path, monkeypatch):
+    monkeypatch.setattr(files, "fcntl", None)
+    assert record.add("bn.bug", True) == ""
+    assert record.read()[0]["bn.bug"]["tries"] == 1
+
+
+@pytest.mark.parametrize("answer", [(), (3,), (3, 44, 5)])
+def test_another_number_of_answers_is_no_attempt(path, answer):
+    verdict = d2l.check("bn.momentum", *answer)
+    assert verdict.status == "not attempted yet"
+    assert 'Hand over 2 of your results: d2l.check("bn.momentum", after_ten, batches).' in verdict.message
+    assert not path.exists()
 
 
 def test_hints_come_one_at_a_time():

@@ -9,6 +9,7 @@ import sys
 import d2lhelpers as d2l
 import loky
 import mxnet as mx
+import numpy as np
 import pytest
 from d2lhelpers import runtime
 from mxnet import nd
@@ -119,13 +120,16 @@ def test_budget(fresh):
         d2l.budget()
 
 
-def test_verdict(fresh, capsys):
-    d2l.verdict("it holds", True)
-    d2l.verdict("it holds", False)
+def test_a_claim_is_silent_where_it_holds(fresh, capsys):
+    d2l.claim("it trains to 0.80", True)
+    d2l.claim("it trains to 0.80", np.float32(1) > 0)
     fresh.setenv("D2L_BUDGET", "smoke")
-    d2l.verdict("it holds", False)
-    lines = ["it holds: True", "it holds: False", "it holds: the smoke budget is too small to judge"]
-    assert capsys.readouterr().out.splitlines() == lines
+    d2l.claim("it trains to 0.80", False)
+    assert capsys.readouterr().out == ""
+    for budget in ("cpu", "gpu"):
+        fresh.setenv("D2L_BUDGET", budget)
+        d2l.claim("it trains to 0.80", np.nan > 1)
+        assert capsys.readouterr().out == "Unlike in the text: it is not so here that it trains to 0.80.\n"
 
 
 def test_seed_repeats_weights():

@@ -6,13 +6,12 @@ import sys
 
 import d2lhelpers as d2l
 import pytest
-from mxnet import nd, sym
+from d2lhelpers.chapters import vgg as VGG
+from d2lhelpers.chapters.batch_norm import lenet
+from d2lhelpers.chapters.googlenet import googlenet
+from d2lhelpers.chapters.nin import nin
+from mxnet import init, nd, sym
 from mxnet.gluon import nn
-
-lenet = d2l.definitions("01_batch_norm").lenet
-VGG = d2l.definitions("02_vgg")
-nin = d2l.definitions("03_nin").nin
-googlenet = d2l.definitions("04_googlenet").googlenet
 
 
 @pytest.mark.parametrize(
@@ -64,8 +63,8 @@ def test_no_weight_is_allocated():
 import resource, d2lhelpers as d2l
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before = peak()
-chapter = d2l.definitions("02_vgg")
-d2l.summary(chapter.vgg(chapter.VGG_11), (1, 1, 224, 224))
+from d2lhelpers.chapters.vgg import VGG_11, vgg
+d2l.summary(vgg(VGG_11), (1, 1, 224, 224))
 print(peak() - before)
 """
     grown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -101,6 +100,68 @@ def test_hand_written_block_is_run_once():
     net.initialize()
     table = d2l.summary(net, (1, 5, 2))
     assert [(row.output_shape, row.params, row.macs) for row in table.layers] == [((5, 4), 12, 40), ((5, 3), 15, 60)]
+
+
+class Halves(nn.HybridBlock):
+    """Gives two outputs."""
+
+    def hybrid_forward(self, F, X):
+        return F.split(X, num_outputs=2, axis=1)
+
+
+class Joined(nn.HybridBlock):
+    """Takes what `Halves` gives apart, and joins it again."""
+
+    def __init__(self, halves):
+        super().__init__()
+        self.conv, self.halves, self.path = nn.Conv2D(6, 1), halves, nn.Conv2D(3, 3, padding=1)
+
+    def hybrid_forward(self, F, X):
+        left, right = self.halves(self.conv(X))
+        return F.concat(left, self.path(right), dim=1)
+
+
+def test_a_block_with_several_outputs():
+    table = d2l.summary(Joined(Halves()), (1, 2, 8, 8))
+    assert [row.output_shape for row in table.layers] == [(6, 8, 8), ((3, 8, 8), (3, 8, 8)), (3, 8, 8)]
+    assert [row.macs for row in table.layers] == [2 * 6 * 64, 0, 3 * 3 * 9 * 64]
+    assert "3 × 8 × 8, 3 × 8 × 8" in str(table)
+    assert len(d2l.summary(Halves(), (1, 2, 8, 8)).layers) == 1
+
+
+def convolve(net, shape):
+    """Return MACs of a summary, and how often the convolution multiplies two numbers that are there."""
+    table = d2l.summary(net, shape)
+    net.initialize(init.One())
+    return table.total_macs, float(net(nd.ones(shape)).sum().asscalar())
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (lambda: nn.Conv2D(4, 3, layout="NCHW"), (1, 2, 8, 9)),
+        (lambda: nn.Conv2D(4, 3, strides=2, groups=2), (1, 2, 8, 9)),
+        (lambda: nn.Conv1D(4, 3), (1, 2, 8)),
+        (lambda: nn.Conv3D(4, (1, 2, 3)), (1, 2, 4, 5, 6)),
+        (lambda: nn.Conv2DTranspose(4, 3), (1, 2, 8, 9)),
+        (lambda: nn.Conv2DTranspose(4, 3, strides=2), (1, 2, 8, 9)),
+        (lambda: nn.Conv2DTranspose(4, 3, strides=2, groups=2, in_channels=2), (1, 2, 8, 9)),
+        (lambda: nn.Conv1DTranspose(4, 3, strides=3), (1, 2, 8)),
+    ],
+)
+def test_macs_are_the_products_that_are_added(layer, shape):
+    """Of ones, a convolution without bias and padding adds up to how many there are."""
+    net = nn.HybridSequential()
+    net.add(layer())
+    macs, products = convolve(net, shape)
+    assert macs == products
+
+
+def test_macs_where_channels_come_last():
+    first, last = nn.HybridSequential(), nn.HybridSequential()
+    first.add(nn.Conv2D(4, 3))
+    last.add(nn.Conv2D(4, 3, layout="NHWC"))
+    assert d2l.summary(first, (1, 2, 8, 9)).total_macs == d2l.summary(last, (1, 8, 9, 2)).total_macs
 
 
 class Rows(nn.HybridBlock):

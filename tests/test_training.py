@@ -1,6 +1,7 @@
 """Training and evaluation: the same results as d2lzh, and what else is promised."""
 
 import gc
+import random
 import re
 import weakref
 
@@ -10,8 +11,10 @@ import matplotlib.figure
 import mxnet as mx
 import numpy as np
 import pytest
-from d2lhelpers import history, live
+from d2lhelpers.chapters.batch_norm import lenet
+from d2lhelpers.chapters.vgg import vgg
 from d2lhelpers.data import ImageBatches
+from d2lhelpers.training import live, run
 from mxnet import autograd, gluon, nd
 from mxnet.gluon import nn
 
@@ -99,9 +102,22 @@ def test_last_small_batch_counts_less_in_train_ch5():
     assert abs(parameters(nominal)[0] - parameters(weighed)[0]).max() > 1e-5
 
 
+class Same(nn.Block):
+    """Changes nothing; hand-written, so that a network with it is not compiled."""
+
+    def forward(self, X):
+        return X
+
+
+def hand_written():
+    net = network()
+    net.add(Same())
+    return net
+
+
 def test_compiled_and_step_by_step_agree():
-    compiled, eager = network(), network()
-    histories = [fit(compiled, verbose=False), fit(eager, verbose=False, hybridize=False)]
+    compiled, eager = network(), hand_written()
+    histories = [fit(net, verbose=False) for net in (compiled, eager)]
     assert_same_parameters(compiled, eager)
     np.testing.assert_allclose(histories[0].loss, histories[1].loss, rtol=1e-4)
 
@@ -111,12 +127,12 @@ def test_a_network_is_compiled_with_memory_planned_ahead(monkeypatch):
     hybridize = gluon.SymbolBlock.hybridize
     monkeypatch.setattr(gluon.SymbolBlock, "hybridize", lambda self, **how: asked.append(how) or hybridize(self, **how))
     calls = {}
-    for choice in (True, False):
-        net = network()
-        net[0].register_forward_hook(lambda *_, choice=choice: calls.update({choice: calls.get(choice, 0) + 1}))
-        fit(net, 4, verbose=False, hybridize=choice)
+    for make in (network, hand_written):
+        net = make()
+        net[0].register_forward_hook(lambda *_, make=make: calls.update({make: calls.get(make, 0) + 1}))
+        fit(net, 4, verbose=False)
     assert asked == [{"static_alloc": True, "static_shape": True}]
-    assert calls[True] < 4 * len(batches()) < calls[False]
+    assert calls[network] < 4 * len(batches()) < calls[hand_written]
 
 
 def test_a_hybrid_block_that_needs_numbers_trains_uncompiled():
@@ -175,6 +191,55 @@ def test_frozen_parameters_stay():
     changed = [bool((a != b).any()) for a, b in zip(parameters(net), start, strict=False)]
     names = [name.split("_", 1)[1] for name in net.collect_params()]
     assert {name for name, moved in zip(names, changed, strict=True) if not moved} == {"gamma", "beta"}
+
+
+def dropout():
+    net = network()
+    net.add(nn.Dropout(0.5))
+    return net
+
+
+def test_what_was_iterated_over_before_changes_nothing():
+    def loss(*warm_up):
+        data = batches(ctx=d2l.try_gpu(), shuffle=True)
+        for _ in warm_up:
+            next(iter(data))
+        return d2l.train_ch5(net := network(), data, data, 16, sgd(net), d2l.try_gpu(), 2, verbose=False).loss
+
+    assert loss() == pytest.approx(loss(1, 2, 3), rel=1e-6)
+
+
+def test_a_training_leaves_the_generators_of_numpy_and_python_alone(tmp_path):
+    def state():
+        kind, keys, *position = np.random.get_state()
+        return kind, keys.tobytes(), position, random.getstate()
+
+    net = dropout()
+    before = state()
+    fit(net, verbose=False, callbacks=[d2l.Checkpoint(tmp_path)])
+    assert state() == before
+
+
+@pytest.mark.parametrize("num_epochs", [1, 3])
+def test_a_checkpoint_changes_nothing(tmp_path, num_epochs):
+    plain, kept = dropout(), dropout()
+    losses = []
+    for net, callbacks in ((plain, []), (kept, [d2l.Checkpoint(tmp_path)])):
+        d2l.set_seed(3)
+        losses.append(fit(net, num_epochs, verbose=False, callbacks=callbacks).loss)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert_same_parameters(plain, kept)
+
+
+def test_two_trainings_draw_different_numbers():
+    first, second = (fit(dropout(), verbose=False).loss for _ in range(2))  # seeded alike
+    assert first == pytest.approx(second, rel=1e-6)
+    net = dropout()
+    first = fit(net, verbose=False).loss
+    ours, theirs = nd.random.uniform(shape=3).asnumpy(), None
+    d2l.set_seed(0)
+    theirs = nd.random.uniform(shape=3).asnumpy()
+    assert (ours != theirs).all(), "a training leaves MXNet's generator further on, and not where it began"
 
 
 def test_history():
@@ -306,7 +371,7 @@ def test_live_curves_are_one_display_with_constant_text(monkeypatch, capsys):
         return Handle(shown)
 
     monkeypatch.setattr(live, "display", display)
-    monkeypatch.setattr(history, "get_ipython", type("ZMQInteractiveShell", (), {}))
+    monkeypatch.setattr(run, "get_ipython", type("ZMQInteractiveShell", (), {}))
     monkeypatch.setattr(live.LiveCurves, "due", lambda self: True)
     drawn, draw = [], live.LiveCurves.draw
     monkeypatch.setattr(live.LiveCurves, "draw", lambda self, *what: drawn.append(what) or draw(self, *what))
@@ -355,7 +420,7 @@ def quick_fit(net, **options):
 
 
 def test_fit_is_repeatable_and_draws_new_weights():
-    net, other = (d2l.definitions("02_vgg").vgg(((1, 2),)) for _ in range(2))
+    net, other = (vgg(((1, 2),)) for _ in range(2))
     first, again, elsewhere = quick_fit(net), quick_fit(net), quick_fit(other)
     assert np.allclose(first.loss, again.loss, rtol=1e-3)
     assert np.allclose(first.loss, elsewhere.loss, rtol=1e-3)
@@ -363,7 +428,6 @@ def test_fit_is_repeatable_and_draws_new_weights():
 
 
 def test_fit_equals_the_steps_it_stands_for():
-    lenet = d2l.definitions("01_batch_norm").lenet
     net, other = lenet(), lenet()
     history = quick_fit(net, momentum=0.5, initializer=mx.init.Normal(0.1), resize=32)
     ctx = d2l.try_gpu()

@@ -2,13 +2,11 @@
 
 import d2lhelpers as d2l
 import numpy as np
+from d2lhelpers.chapters import batch_norm as BN
 from mxnet import autograd, init, nd
 from mxnet.gluon import nn
 
 from . import wrong
-
-BN = d2l.definitions("01_batch_norm")
-
 
 # --- bn.freeze
 

@@ -2,12 +2,12 @@
 
 import d2lhelpers as d2l
 import numpy as np
+from d2lhelpers.chapters import googlenet as GOOGLENET
 from mxnet import nd
 from mxnet.gluon import nn
 
 from . import wrong
 
-GOOGLENET = d2l.definitions("04_googlenet")
 chain, conv_relu, googlenet = GOOGLENET.chain, GOOGLENET.conv_relu, GOOGLENET.googlenet
 
 

@@ -2,13 +2,12 @@
 
 import d2lhelpers as d2l
 import numpy as np
+from d2lhelpers.chapters import nin as NIN
+from d2lhelpers.chapters import vgg as VGG
 from mxnet import autograd, init
 from mxnet.gluon import nn
 
 from . import wrong
-
-NIN, VGG = d2l.definitions("03_nin"), d2l.definitions("02_vgg")
-
 
 # --- nin.by-hand
 
@@ -213,7 +212,7 @@ def last_row(net, shape):
 def inside_the_blocks(net, shape):
     flat = nn.HybridSequential()
     for child in net:
-        flat.add(*(d2l.graph.layers_of(child)))
+        flat.add(*(d2l.networks.graph.layers_of(child)))
     return right_memory(flat, shape)
 
 

@@ -1,5 +1,6 @@
 """Training in several processes: the same as in one, and no waiting for one that is gone."""
 
+import collections
 import importlib.util
 import os
 import re
@@ -15,7 +16,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 from d2lhelpers.data import ImageBatches
-from d2lhelpers.team import ALONE
+from d2lhelpers.training import Callback
 from mxnet import gluon, nd
 from mxnet.gluon import nn
 
@@ -29,9 +30,10 @@ SIZES = {"train_size": 643, "test_size": 101, "lr": 0.1, "seed": 3}
 WORK = """
 import sys
 sys.path.insert(0, {tests!r})
-import os, d2lhelpers as d2l, test_team
-net = test_team.network({norm})
-options = dict(kvstore="dist_sync", checkpoint={checkpoint!r}, **test_team.SIZES)
+import os, d2lhelpers as d2l, test_cluster
+net = test_cluster.network({norm})
+callbacks = [d2l.Checkpoint({checkpoint!r})] if {checkpoint!r} else []
+options = dict(callbacks=[*callbacks, d2l.Cluster("dist_sync")], **test_cluster.SIZES)
 history = d2l.fit(net, batch_size=32, num_epochs={epochs}, **options)
 net.save_parameters({folder!r} + "/worker-" + os.environ["DMLC_WORKER_ID"])
 print("loss", history.loss, "accuracy", history.test_acc, "steps", len(history.steps), flush=True)
@@ -161,32 +163,36 @@ def test_shares_are_disjoint_and_as_many(n, workers, shuffle):
         assert sorted(together) == list(range(n))
 
 
-@pytest.mark.parametrize(
-    ("kvstore", "role", "sentence"),
-    [
-        ("device", "worker", "kvstore is 'device'; it must be 'dist_sync', or None"),
-        ("dist_async", "worker", "kvstore is 'dist_async'; it must be"),
-        ("dist_sync", "", "the environment has no DMLC_ROLE=worker: start the training with `make scale`"),
-    ],
-)
-def test_refusals(monkeypatch, kvstore, role, sentence):
-    monkeypatch.setenv("DMLC_ROLE", role)
-    with pytest.raises(ValueError, match=sentence):
-        d2l.fit(network(), batch_size=32, num_epochs=1, kvstore=kvstore, **SIZES)
+@pytest.mark.parametrize("kvstore", ["device", "dist_async", None])
+def test_another_kind_of_store_is_refused(kvstore):
+    with pytest.raises(ValueError, match=f"kvstore is {kvstore!r}; it must be 'dist_sync'"):
+        d2l.Cluster(kvstore)
+
+
+def test_without_a_cluster_it_is_refused(monkeypatch):
+    monkeypatch.setenv("DMLC_ROLE", "")
+    with pytest.raises(ValueError, match="has no DMLC_ROLE=worker: start the training with `make scale`"):
+        d2l.fit(network(), batch_size=32, num_epochs=1, callbacks=[d2l.Cluster()], **SIZES)
 
 
 def test_patience_must_be_a_number(monkeypatch):
     monkeypatch.setenv("DMLC_ROLE", "worker")
     monkeypatch.setenv("D2L_PATIENCE", "a minute")
     with pytest.raises(ValueError, match="D2L_PATIENCE is 'a minute'; it must be a number of seconds"):
-        d2l.fit(network(), batch_size=32, num_epochs=1, kvstore="dist_sync", **SIZES)
+        d2l.fit(network(), batch_size=32, num_epochs=1, callbacks=[d2l.Cluster()], **SIZES)
 
 
-def test_testing_too_shows_that_the_training_goes_on(monkeypatch):
-    ticks = []
-    monkeypatch.setattr(ALONE, "tick", lambda: ticks.append(1))
-    d2l.fit(network(), batch_size=32, num_epochs=1, lr=0.1, train_size=64, test_size=128, verbose=False)
-    assert len(ticks) == 2 + 4
+def test_callbacks_hear_of_every_batch_of_training_and_testing():
+    class Counter(Callback):
+        heard = collections.Counter()
+
+        def batch(self, run):
+            self.heard[run.epoch] += 1
+
+    counter = Counter()
+    sizes = {"train_size": 64, "test_size": 128}
+    d2l.fit(network(), batch_size=32, num_epochs=2, lr=0.1, **sizes, callbacks=[counter], verbose=False)
+    assert counter.heard == {0: 2 + 4, 1: 2 + 4}
 
 
 def test_two_devices_compute_what_one_does():
@@ -195,7 +201,7 @@ def test_two_devices_compute_what_one_does():
         net = network()
         net.initialize(mx.init.Xavier(), ctx=ctx)
         data = d2l.load_data_fashion_mnist(64, train_size=643, test_size=101)
-        trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1, "momentum": 0.9})
+        trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.01, "momentum": 0.9})
         history = d2l.train_ch5(net, *data, 64, trainer, ctx, 3, verbose=False)
         return net, history
 
@@ -205,6 +211,14 @@ def test_two_devices_compute_what_one_does():
     for ours, theirs in zip(two.collect_params().values(), one.collect_params().values(), strict=True):
         for device in (mx.cpu(0), mx.cpu(1)):
             np.testing.assert_allclose(ours.data(device).asnumpy(), theirs.data().asnumpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_fit_takes_several_devices():
+    settings = {"lr": 0.01, "batch_size": 64, "num_epochs": 1, "train_size": 640, "test_size": 128, "verbose": False}
+    devices, net = [mx.cpu(0), mx.cpu(1)], network()
+    history = d2l.fit(net, ctx=devices, **settings)
+    assert history.loss == pytest.approx(d2l.fit(network(), ctx=mx.cpu(0), **settings).loss, rel=1e-5)
+    assert net[0].weight.list_ctx() == devices
 
 
 def test_a_rest_too_small_to_be_split_is_said():
