@@ -1,13 +1,9 @@
 """conda, Binder and repo2docker get the locked versions, and Binder's image has all that a learner needs."""
 
-import functools
-import http.server
 import os
 import re
-import shutil
 import subprocess
 import sys
-import threading
 import tomllib
 from pathlib import Path
 
@@ -124,105 +120,3 @@ def test_binder_has_the_libraries_that_make_asks_for():
     bootstrap = (ROOT / "tools" / "bootstrap.py").read_text()
     asked = set(re.search(r"LIBRARIES = \{(.*?)\}", bootstrap)[1].split('"')[3::4])
     assert set((ROOT / "binder" / "apt.txt").read_text().split()) == asked
-
-
-# postBuild
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory):
-    """What repo2docker has made when it comes to postBuild: a Python with the pins, and a copy of the project."""
-    folder = tmp_path_factory.mktemp("image")
-    assert run(*UV, "venv", "--seed", "--python", "3.11", folder / "conda").returncode == 0
-    locks = [argument for name in ("cpu", "build") for argument in ("-r", f"requirements/{name}.txt")]
-    installed = run(*UV, "pip", "install", "--python", folder / "conda", "--require-hashes", *locks)
-    if re.search("dns error|error sending request|Failed to fetch", installed.stderr):
-        pytest.skip("the package index cannot be reached")
-    assert installed.returncode == 0, installed.stderr
-    files = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").stdout.split("\0")
-    for name in filter(None, files):
-        if (ROOT / name).exists():
-            (folder / "home" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / "home" / name)
-    return folder
-
-
-@pytest.fixture
-def mirror(tmp_path):
-    """A server that publishes the files of a folder where Gluon's mirror has them."""
-    place = tmp_path / "gluon" / "dataset" / "fashion-mnist"
-    place.mkdir(parents=True)
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield place, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def build(image, tmp_path, **variables):
-    """Run postBuild without any network but this machine's own."""
-    home = tmp_path / "jovyan"
-    home.mkdir()
-    nowhere = "http://127.0.0.1:9"
-    environment = {
-        "PATH": f"{image / 'conda' / 'bin'}:{os.environ['PATH']}",
-        "HOME": str(home),
-        "http_proxy": nowhere,
-        "https_proxy": nowhere,
-        "no_proxy": "127.0.0.1",
-        **variables,
-    }
-    result = subprocess.run(["binder/postBuild"], cwd=image / "home", env=environment, capture_output=True, text=True)
-    return result, home
-
-
-def files(home):
-    return sorted(path.name for path in (home / ".mxnet" / "datasets" / "fashion-mnist").glob("*"))
-
-
-def test_post_build_without_network(image, tmp_path):
-    result, home = build(image, tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert "Fashion-MNIST is not in this image; the chapters will download it." in result.stdout
-    assert files(home) == []
-
-    imported = run(
-        *(image / "conda" / "bin" / "python", "-c", "import d2lhelpers; print(d2lhelpers.__file__)"), cwd=tmp_path
-    )
-    assert imported.stdout.strip() == str(image / "home" / "d2lhelpers" / "__init__.py")
-    workspaces = list((home / ".jupyter" / "lab" / "workspaces").glob("*"))
-    assert len(workspaces) == 1 and "notebooks/01_batch_norm.ipynb" in workspaces[0].read_text()
-    disabled = image / "conda" / "etc" / "jupyter" / "labconfig" / "page_config.json"
-    assert "announcements" in disabled.read_text()
-
-
-def test_post_build_keeps_nothing_that_is_not_the_published_data(image, tmp_path, mirror):
-    place, address = mirror
-    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
-        (place / f"{name}-ubyte.gz").write_bytes(b"<html>Welcome</html>")
-    result, home = build(image, tmp_path, MXNET_GLUON_REPO=address)
-    assert result.returncode == 0, result.stderr
-    assert "Fashion-MNIST is not in this image" in result.stdout
-    assert files(home) == []
-
-
-def test_post_build_fetches_the_data(image, tmp_path, mirror):
-    published = os.environ.get("D2L_DATA", "")
-    if not Path(published, "train-images-idx3-ubyte.gz").exists():
-        pytest.skip("needs Fashion-MNIST in D2L_DATA, to serve it")
-    place, address = mirror
-    for path in Path(published).glob("*.gz"):
-        shutil.copy(path, place)
-    result, home = build(image, tmp_path, MXNET_GLUON_REPO=address)
-    assert result.returncode == 0, result.stderr
-    assert "not in this image" not in result.stdout
-    assert len(files(home)) == 4
-
-
-def test_post_build_stops_where_mxnet_cannot_be_loaded(image, tmp_path):
-    broken = tmp_path / "broken" / "mxnet"
-    broken.mkdir(parents=True)
-    (broken / "__init__.py").write_text("raise OSError('libquadmath.so.0: cannot open shared object file')")
-    result, _ = build(image, tmp_path, PYTHONPATH=str(broken.parent))
-    assert result.returncode != 0
-    assert "libquadmath0" in result.stderr
