@@ -1,27 +1,25 @@
 # Each target that needs the environment builds it first, in .venv. Variables:
 #   EXTRA=cpu|cu112  MXNet for the CPU or the GPU (default: what is built, else what nvidia-smi suggests)
+#   NOTEBOOKS=work   the folder that JupyterLab opens; in work/ are your own copies of the chapters
 #   PORT=8888        JupyterLab's port (default: the first free one from 8888)
 #   BROWSER=none     JupyterLab opens no browser
-#   NOTEBOOKS=...    the folder that JupyterLab opens
-#   CHAPTER=...      the chapter that `make reset` or `make reference` is about
+#   CHAPTER=...      the chapter that `make reference` is about
 #   HUB=https://...  the JupyterHub that `make links` writes links for
 #   WORKERS=2        how many processes `make scale` trains with
 #   CHECKPOINT=...   the folder where `make scale` keeps its training
-#   RUNS=20          how often `make soak` runs the chapters
 #   UPGRADE=1        `make lock` takes the newest versions
 #   PYTHON=python3   the Python that builds the environment
 
 PYTHON ?= $(if $(shell command -v python3 2>&1),python3,python)
 EXTRA ?=
-NOTEBOOKS ?= notebooks
+NOTEBOOKS ?= work
 CHAPTER ?= batch_norm
 WORKERS ?= 2
-RUNS ?= 20
 BIN := .venv/bin
 COMPILE = $(PYTHON) tools/bootstrap.py uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help env lab test notebooks lint data update reset handout links book lock audit reference bench scale soak clean
+.PHONY: help env lab test notebooks lint handout links book lock audit reference bench scale clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,7 +28,8 @@ env: ## Build the environment in .venv, unless it is up to date
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) on PATH: install Python 3.8 or newer." >&2; exit 1; }
 	@$(PYTHON) tools/bootstrap.py env "$(EXTRA)"
 
-lab: env ## Open the notebooks in JupyterLab
+lab: env ## Open your own copies of the chapters, in work/, in JupyterLab
+	@$(if $(filter work,$(NOTEBOOKS)),$(PYTHON) tools/work.py)
 	$(BIN)/jupyter-lab --ip=127.0.0.1 --ServerApp.root_dir="$(NOTEBOOKS)" \
 		$(if $(PORT),--port=$(PORT) --ServerApp.port_retries=0) \
 		$(if $(filter none,$(BROWSER)),--no-browser) \
@@ -42,19 +41,23 @@ test: env ## Run every notebook against its stored outputs, then the tests
 	$(BIN)/pytest tests || status=1; \
 	exit $$status
 
-notebooks: env ## Run every notebook and store its outputs
-	D2L_PROGRESS=$$(mktemp -d)/progress.json PYTEST_CURRENT_TEST=1 $(BIN)/jupyter-nbconvert --to notebook --execute --inplace \
+notebooks: env ## Keep what the chapters define in the package, run every notebook and store its outputs
+	$(BIN)/python tools/chapters.py save
+	@# lines that MXNet prints from C++ are no output of a cell: nbval does not see them
+	D2L_PROGRESS=$$(mktemp -d)/progress.json $(BIN)/jupyter-nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.extra_arguments=--IPKernelApp.capture_fd_output=False \
 		--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 	@# what a cell prints may come in parts
 	$(BIN)/jupyter-nbconvert --to notebook --inplace --coalesce-streams notebooks/*.ipynb
+	$(BIN)/python tools/chapters.py clean
 
 lint: env ## Check style, format and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	@# ruff would write "# @save"
+	@for name in notebooks/*.ipynb; do \
+		sed 's/"#@save/"# @save/' $$name | $(BIN)/ruff format --check --stdin-filename $$name - || exit 1; done
 	$(BIN)/codespell
-
-data: env ## Download and verify Fashion-MNIST
-	$(BIN)/python -m d2lhelpers.download
 
 lock: ## Compile requirements/*.txt from pyproject.toml
 	echo setuptools | $(COMPILE) - -o requirements/build.txt
@@ -74,9 +77,6 @@ bench: env ## Measure d2lhelpers against d2lzh and PyTorch and write benchmarks/
 scale: env ## Train LeNet in WORKERS processes of this machine
 	$(BIN)/python benchmarks/scale.py --workers=$(WORKERS) --checkpoint="$(CHECKPOINT)"
 
-soak: env ## Run the chapters RUNS times, with other seeds and numbers of threads
-	$(PYTHON) tools/soak.py --runs=$(RUNS)
-
 book: ## Build the web book in build/book from the stored notebooks
 	$(PYTHON) tools/bootstrap.py uv venv --quiet --clear --python 3.11 build/venv
 	$(PYTHON) tools/bootstrap.py uv pip sync --quiet --python build/venv --require-hashes requirements/book.txt
@@ -91,12 +91,6 @@ handout: ## Write the chapters without solutions to build/handout
 
 links: ## Print the links for Binder and JupyterHub, from the remote of git
 	@$(PYTHON) tools/links.py "$(HUB)"
-
-update: ## Take over what is new; what you have changed is kept
-	@$(PYTHON) tools/edits.py update
-
-reset: ## Make CHAPTER as it came; yours is kept in notebooks/mine
-	@$(PYTHON) tools/edits.py reset "$(if $(filter file,$(origin CHAPTER)),,$(CHAPTER))"
 
 audit: ## Look for known vulnerabilities of the locked versions
 	$(PYTHON) tools/bootstrap.py uv tool run pip-audit --strict --disable-pip --require-hashes \

@@ -8,8 +8,6 @@ import d2lhelpers  # noqa: F401  before any test imports mxnet, whose CUDA libra
 # The stored outputs are those of the cpu budget, on a GPU too; the notebooks' kernels inherit this.
 os.environ.setdefault("D2L_BUDGET", "cpu")
 
-collect_ignore = ["notebooks/mine"]  # what `make update` and `make reset` have set aside
-
 # A learner's record of exercises is neither read nor touched; each run begins without one.
 _record = tempfile.TemporaryDirectory()
 os.environ["D2L_PROGRESS"] = os.path.join(_record.name, "progress.json")

@@ -1,6 +1,7 @@
 """Tests of the set-up: Makefile, tools/bootstrap.py, pyproject.toml and requirements/."""
 
 import ast
+import graphlib
 import importlib.util
 import json
 import os
@@ -13,16 +14,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from d2lhelpers import download
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("cpu", "cu112", "dev")
-TARGETS = (
-    "env lab test notebooks lint data update reset handout links book lock audit reference bench scale soak clean"
-).split()
-WITHOUT_ENVIRONMENT = "update reset handout links book lock audit clean".split()
+TARGETS = "env lab test notebooks lint handout links book lock audit reference bench scale clean".split()
+WITHOUT_ENVIRONMENT = "handout links book lock audit clean".split()
 
 
 def run(*command, path=os.environ["PATH"], cwd=ROOT, **variables):
@@ -282,7 +280,9 @@ def test_a_missing_python_is_one_sentence():
     ("variables", "present", "absent"),
     [
         ({}, "--ip=127.0.0.1", "port"),
-        ({}, '--ServerApp.root_dir="notebooks"', "--no-browser"),
+        ({}, '--ServerApp.root_dir="work"', "--no-browser"),
+        ({}, "python3 tools/work.py", "--no-browser"),
+        ({"NOTEBOOKS": "notebooks"}, '--ServerApp.root_dir="notebooks"', "tools/work.py"),
         ({"NOTEBOOKS": "elsewhere"}, '--ServerApp.root_dir="elsewhere"', "--no-browser"),
         ({"BROWSER": "none"}, "--no-browser", "port"),
         ({"BROWSER": "firefox"}, "jupyter-lab", "--no-browser"),
@@ -432,29 +432,38 @@ def test_nothing_is_unpickled_evaluated_or_unpacked():
         for name in calls(path)
         if dangerous.fullmatch(name)
     }
-    # the definitions of the chapters; and PyTorch's name for "not in training"
-    assert found == {("d2lhelpers/chapters.py", "exec"), ("benchmarks/pytorch.py", "module.eval")}
+    assert found == {("benchmarks/pytorch.py", "module.eval")}  # PyTorch's name for "not in training"
 
 
-def test_downloads_are_encrypted_where_the_address_has_it_and_verified_everywhere(monkeypatch):
-    monkeypatch.delenv("MXNET_GLUON_REPO", raising=False)
-    plain = [address for address in download.sources() if not address.startswith("https://")]
-    assert all(".s3-website." in address for address in plain)  # S3's websites have no https
-    assert all(re.fullmatch("[0-9a-f]{64}", sha256) for _, sha256, _ in download.FILES.values())
+def test_the_package_uses_no_network():
+    modules = {"socket", "urllib", "http", "requests", "urllib3", "pooch", "ftplib"}
+    for path in (ROOT / "d2lhelpers").rglob("*.py"):
+        assert not {name.partition(".")[0] for name in calls(path)} & modules, path
 
 
 # The package
 
 FLOORS = (
-    "runtime",
-    "validation",
-    "chapters download graph plotting precision seeds standin team",
-    "data diagrams live summary widgets",
-    "history",
-    "checkpoint exercises",
+    "runtime files",
+    "arguments",
+    "settings networks",
+    "data drawing chapters",
     "training",
+    "exercises",
     "__init__",
 )
+
+
+def imported(path):
+    """The modules of the package that a file imports, as their path below d2lhelpers, and the line."""
+    inside = path.relative_to(ROOT / "d2lhelpers").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = inside[: len(inside) - node.level + 1]
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            yield from (((*above, *name.split(".")), node.lineno) for name in names)
+        elif isinstance(node, ast.ImportFrom) and node.module.startswith("d2lhelpers"):
+            yield tuple(node.module.split("."))[1:], node.lineno
 
 
 def test_no_module_imports_one_above_it():
@@ -462,8 +471,24 @@ def test_no_module_imports_one_above_it():
     paths = list((ROOT / "d2lhelpers").rglob("*.py"))
     assert {path.relative_to(ROOT / "d2lhelpers").parts[0].removesuffix(".py") for path in paths} == set(floor_of)
     for path in paths:
-        own, *inner = path.relative_to(ROOT / "d2lhelpers").with_suffix("").parts
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.level > len(inner):
-                for name in [node.module] if node.module else [alias.name for alias in node.names]:
-                    assert floor_of[name] < floor_of[own], f"{path}:{node.lineno}"
+        own = path.relative_to(ROOT / "d2lhelpers").with_suffix("").parts[0]
+        for (other, *_), line in imported(path):
+            assert other == own or floor_of[other] < floor_of[own], f"{path}:{line}"
+
+
+def test_no_two_modules_import_each_other():
+    graph = {}
+    for path in (ROOT / "d2lhelpers").rglob("*.py"):
+        name = path.relative_to(ROOT / "d2lhelpers").with_suffix("").parts
+        graph[name[:-1] if name[-1] == "__init__" else name] = {other for other, _ in imported(path)}
+    graphlib.TopologicalSorter(graph).prepare()  # raises where there is a circle
+
+
+def test_the_sizes():
+    """Small enough to be read: of the package, what is neither exercise nor chapter."""
+    sizes = {
+        path: len(path.read_text().splitlines())
+        for path in (ROOT / "d2lhelpers").rglob("*.py")
+        if not {"exercises", "chapters"} & set(path.parts)
+    }
+    assert max(sizes.values()) <= 300, max(sizes, key=sizes.get)

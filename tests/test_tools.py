@@ -1,4 +1,4 @@
-"""What learners and teachers do with the project's folder: update, reset, handouts, links, limited memory."""
+"""What teachers make of the project: handouts and links."""
 
 import shutil
 import subprocess
@@ -10,7 +10,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = "notebooks/01_batch_norm.ipynb"
-OTHER = "notebooks/02_vgg.ipynb"
 
 
 def git(folder, *arguments):
@@ -34,7 +33,7 @@ def upstream(tmp_path):
     """A repository with this project's tools and chapters."""
     folder = tmp_path / "upstream"
     for name in ("tools", "notebooks"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("mine", ".*", "__pycache__"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".*", "__pycache__"))
     shutil.copy(ROOT / ".gitignore", folder)
     git(folder.parent, "init", "--quiet", "--initial-branch=main", str(folder))
     commit(folder)
@@ -48,176 +47,11 @@ def clone(upstream, tmp_path):
     return tmp_path / "clone"
 
 
-def edit(folder, name, text):
-    """Change a notebook and return what it then contains."""
-    notebook = nbformat.read(folder / name, as_version=4)
-    notebook.cells[0].source = text
-    nbformat.write(notebook, folder / name)
-    return (folder / name).read_text()
-
-
-def mine(folder):
-    return sorted(path for path in (folder / "notebooks" / "mine").rglob("*") if path.is_file())
-
-
-def test_an_update_keeps_what_the_learner_has_changed(upstream, clone):
-    learners, others = edit(clone, CHAPTER, "My notes"), edit(clone, OTHER, "More notes")
-    new = edit(upstream, CHAPTER, "A better text")
-    commit(upstream)
-
-    result = tool(clone, "edits", "update")
-    assert result.returncode == 0, result.stderr
-    assert (clone / CHAPTER).read_text() == new
-    assert [path.read_text() for path in mine(clone)] == [learners]
-    assert str(mine(clone)[0].relative_to(clone)).removesuffix(f"/{CHAPTER}") in result.stdout
-    assert (clone / OTHER).read_text() == others, "the update has nothing new for this chapter"
-
-    assert tool(clone, "edits", "update").stdout == "Nothing is new.\n"
-    assert (clone / OTHER).read_text() == others
-
-
-def test_an_update_keeps_a_changed_chapter_that_has_gone(upstream, clone):
-    learners = edit(clone, CHAPTER, "My notes")
-    (upstream / CHAPTER).unlink()
-    commit(upstream)
-    assert tool(clone, "edits", "update").returncode == 0
-    assert not (clone / CHAPTER).exists()
-    assert [path.read_text() for path in mine(clone)] == [learners]
-
-
-def test_files_of_one_name_are_kept_apart(upstream, clone):
-    names = [f"{folder}/notes.txt" for folder in ("tools", "tools/deep", "notebooks")]
-    for folder, text in ((upstream, "old"), (clone, None), (upstream, "new")):
-        for name in names:
-            (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_text(text or f"mine: {name}")
-        if text:
-            commit(folder, text)
-        if text == "old":
-            git(clone, "pull", "--quiet")
-    assert tool(clone, "edits", "update").returncode == 0
-    assert {path.read_text() for path in mine(clone)} == {f"mine: {name}" for name in names}
-
-
-@pytest.mark.parametrize("ignored", [False, True])
-@pytest.mark.parametrize("staged", [False, True])
-def test_a_file_that_the_update_brings_too_is_kept(upstream, clone, ignored, staged):
-    name = "notebooks/05 Übung.ipynb"
-    (clone / name).write_text("My own")
-    if ignored:
-        (clone / ".git" / "info" / "exclude").write_text("*Übung*")
-    if staged:
-        git(clone, "add", "--force", name)
-    (upstream / name).write_text("A new chapter")
-    commit(upstream)
-    result = tool(clone, "edits", "update")
-    assert result.returncode == 0, result.stderr
-    assert (clone / name).read_text() == "A new chapter"
-    assert [path.read_text() for path in mine(clone)] == ["My own"]
-
-
-def test_what_is_staged_is_kept_too(upstream, clone):
-    staged = edit(clone, CHAPTER, "Staged")
-    git(clone, "add", CHAPTER)
-    now = edit(clone, CHAPTER, "Changed again")
-    edit(upstream, CHAPTER, "A better text")
-    commit(upstream)
-    assert tool(clone, "edits", "update").returncode == 0
-    assert [path.read_text() for path in mine(clone)] == [now, staged]
-
-
-def test_a_renamed_chapter_and_a_folder_in_the_place_of_a_file(upstream, clone):
-    learners = edit(clone, CHAPTER, "My notes")
-    (clone / OTHER).unlink()
-    (clone / OTHER).mkdir()
-    (clone / OTHER / "inside").write_text("Mine")
-    git(upstream, "mv", CHAPTER, "notebooks/01_normalisation.ipynb")
-    new = edit(upstream, OTHER, "A better text")
-    commit(upstream)
-    assert tool(clone, "edits", "update").returncode == 0
-    assert not (clone / CHAPTER).exists() and (clone / "notebooks/01_normalisation.ipynb").exists()
-    assert (clone / OTHER).read_text() == new
-    assert [path.read_text() for path in mine(clone)] == [learners, "Mine"]
-
-
-def test_an_update_touches_nothing_where_the_ways_have_parted(upstream, clone):
-    edit(clone, CHAPTER, "My notes")
-    commit(clone)
-    assert tool(clone, "edits", "update").stdout == "Nothing is new.\n"
-    learners = edit(clone, CHAPTER, "More notes")
-    edit(upstream, CHAPTER, "A better text")
-    commit(upstream)
-    result = tool(clone, "edits", "update")
-    assert result.returncode == 1 and "gone different ways" in result.stderr
-    assert (clone / CHAPTER).read_text() == learners and not mine(clone)
-
-
-def test_what_stands_in_the_way_of_an_update_is_one_sentence(upstream, clone):
-    def refused(*command):
-        result = tool(clone, "edits", *(command or ["update"]))
-        assert result.returncode == 1 and "Traceback" not in result.stderr
-        return result.stderr
-
-    shutil.move(upstream, upstream.with_name("moved"))
-    assert "Nothing could be fetched: check the network" in refused()
-    git(clone, "checkout", "--quiet", "--detach")
-    assert "on no branch: go back to one" in refused()
-    git(clone, "checkout", "--quiet", "-b", "own")
-    assert "follows no other" in refused()
-    (clone / ".git" / "MERGE_HEAD").touch()
-    assert "in the middle of something" in refused()
-    assert "in the middle of something" in refused("reset", "02_vgg")
-    shutil.rmtree(clone / ".git")
-    assert "no git repository" in refused()
-    git(clone.parent, "init", "--quiet")
-    assert "no git repository of its own" in refused()
-    assert "no git repository of its own" in refused("reset", "02_vgg")
-    for command in ([""], ["update", "all"], ["reset", "a", "b"]):
-        assert "Use `make update` or `make reset CHAPTER=02_vgg`" in refused(*command)
-
-
-@pytest.mark.parametrize("command", [["edits", "update"], ["edits", "reset", "02_vgg"], ["links"]])
-def test_without_git_there_is_one_sentence(clone, command):
-    name, *arguments = command
-    script = [sys.executable, f"tools/{name}.py", *arguments]
+def test_without_git_there_is_one_sentence(clone):
+    script = [sys.executable, "tools/links.py"]
     result = subprocess.run(script, cwd=clone, env={"PATH": ""}, capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr == "There is no git on PATH: install it.\n"
-
-
-def test_a_chapter_can_be_reset(clone):
-    original, learners = (clone / CHAPTER).read_text(), edit(clone, CHAPTER, "My notes")
-    others = edit(clone, OTHER, "More notes")
-    assert tool(clone, "edits", "reset", "01_batch_norm").returncode == 0
-    assert (clone / CHAPTER).read_text() == original
-    assert [path.read_text() for path in mine(clone)] == [learners]
-    assert (clone / OTHER).read_text() == others
-    assert git(clone, "status", "--porcelain") == f"M {OTHER}", "what was set aside is not in git's way"
-
-    tool(clone, "edits", "reset", "batch_norm")
-    assert len(mine(clone)) == 1, "nothing was changed, so there is nothing to keep"
-
-
-def test_a_chapter_is_reset_to_how_it_came_after_commits_too(clone):
-    original, learners = (clone / CHAPTER).read_text(), edit(clone, CHAPTER, "My notes")
-    commit(clone)
-    assert tool(clone, "edits", "reset", "01_batch_norm").returncode == 0
-    assert (clone / CHAPTER).read_text() == original
-    assert [path.read_text() for path in mine(clone)] == [learners]
-
-
-def test_a_deleted_chapter_can_be_had_again(clone):
-    original = (clone / CHAPTER).read_text()
-    (clone / CHAPTER).unlink()
-    assert tool(clone, "edits", "reset", "01_batch_norm").returncode == 0
-    assert (clone / CHAPTER).read_text() == original
-
-
-@pytest.mark.parametrize("name", [[], ["chapter 1"]])
-def test_reset_names_the_chapters(clone, name):
-    result = tool(clone, "edits", "reset", *name)
-    assert result.returncode == 1
-    assert "use 01_batch_norm, 02_vgg, 03_nin, 04_googlenet" in result.stderr
 
 
 def test_a_handout_has_everything_but_solutions(upstream):
@@ -296,19 +130,3 @@ def test_a_handout_is_not_lost_to_a_broken_chapter(upstream):
     result = tool(upstream, "handout")
     assert result.returncode == 1 and result.stderr.startswith(f"{CHAPTER} is no notebook")
     assert (upstream / "build" / "handout" / "01_batch_norm.ipynb").exists()
-
-
-@pytest.mark.parametrize("arguments", [[], ["100"], ["2G", "true"], ["-5", "true"], ["100", "no-such-command"]])
-def test_limits_that_are_none(arguments):
-    result = tool(ROOT, "limit", *arguments)
-    assert result.returncode == 1 and len(result.stderr.splitlines()) == 1
-
-
-def test_memory_is_limited():
-    limit = [sys.executable, str(ROOT / "tools" / "limit.py"), "300", sys.executable, "-c"]
-    small = subprocess.run([*limit, "bytearray(50 * 2**20); raise SystemExit(3)"], capture_output=True, text=True)
-    if "Memory cannot be limited here" in small.stderr:
-        pytest.skip(small.stderr.strip())
-    assert small.returncode == 3
-    large = subprocess.run([*limit, "bytearray(600 * 2**20)"], capture_output=True, text=True)
-    assert large.returncode == 128 + 9

@@ -26,7 +26,10 @@ def main():
         try:
             handouts[path.name] = without_solutions(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, KeyError) as error:
-            sys.exit(f"{path.relative_to(ROOT)} is no notebook ({error}): `make reset` brings back how it came.")
+            sys.exit(
+                f"{path.relative_to(ROOT)} is no notebook ({error}): `git checkout -- {path.relative_to(ROOT)}` brings "
+                "back how it came."
+            )
     shutil.rmtree(str(HANDOUT), ignore_errors=True)
     HANDOUT.mkdir(parents=True)
     for name, notebook in handouts.items():

@@ -39,8 +39,9 @@ def test_all_cells_run_and_every_slider_changes_its_figure(open_notebook, chapte
 
 TRAINING = """
 import d2lhelpers as d2l
+from d2lhelpers.chapters.batch_norm import lenet
 
-net, history = d2l.definitions("01_batch_norm").lenet(), None
+net, history = lenet(), None
 history = d2l.fit(net, lr=0.1, batch_size=64, num_epochs=5000, train_size=1024, test_size=256)
 """
 AFTER = """
