@@ -219,6 +219,8 @@ CASES = [
     (fit(resize=2), r"net cannot take images of shape \(1, 1, 2, 2\)"),
     (fit(net=network(5, ready=False)), "train_iter gave the label 9; the network tells 5 classes apart"),
     (fit(initializer="heavy"), "initializer is 'heavy'; it must be an initializer such as"),
+    (fit(callbacks=d2l.Checkpoint("kept")), "callbacks is a Checkpoint; it must be a list of callbacks, such as"),
+    (fit(callbacks=[d2l.Checkpoint]), "callbacks is .*; it must be a list of callbacks"),
     (fit(ctx="gpu"), "ctx is 'gpu'; it must be a device"),
     (load(8, root=3), "root is 3; it must be a folder with the four files"),
     (load(0), "batch_size is 0"),

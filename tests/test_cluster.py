@@ -186,7 +186,7 @@ def test_callbacks_hear_of_every_batch_of_training_and_testing():
     class Counter(Callback):
         heard = collections.Counter()
 
-        def batch(self, run):
+        def batch_begin(self, run):
             self.heard[run.epoch] += 1
 
     counter = Counter()

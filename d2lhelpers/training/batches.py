@@ -37,6 +37,14 @@ def check_initialised(net, devices):
             raise ValueError(f"ctx is {ours}, but the network is on {theirs}: give the same to net.initialize.")
 
 
+def trainable_parameters(net):
+    """Return the parameters that have a gradient; refuse a network without any."""
+    found = [parameter for parameter in net.collect_params().values() if parameter.grad_req != "null"]
+    if not found:
+        raise ValueError("net has no parameter to train: it has none at all, or every one has grad_req='null'.")
+    return found
+
+
 def check_iterator(name, data_iter):
     """Refuse what cannot be gone through batch by batch."""
     try:

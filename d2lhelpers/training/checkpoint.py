@@ -78,7 +78,7 @@ class Checkpoint(Callback):
         if newest := self._newest():
             self._read(newest, run)
 
-    def begin(self, run):
+    def train_begin(self, run):
         """Go on after the newest epoch that all processes have."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.lock = contextlib.ExitStack()
@@ -87,14 +87,14 @@ class Checkpoint(Callback):
         if epoch := int(min(map(number, kept))):
             self._restore(epoch, run)
 
-    def tested(self, run):
+    def test_end(self, run):
         """Keep the epoch; where the disk is full, say so: the training goes on, and what was kept stays."""
         try:
             self._save(run)
         except OSError as error:
             print(f"Epoch {len(run.history.loss)} could not be kept in {self.folder} ({error}); training goes on.")
 
-    def end(self, run):
+    def train_end(self, run):
         """Leave the folder to others."""
         self.lock.close()
 

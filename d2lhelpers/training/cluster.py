@@ -65,12 +65,12 @@ class Cluster(Callback):
         run.train_iter, run.test_iter = (data.share(run.rank, run.workers) for data in (run.train_iter, run.test_iter))
         self.run, self.buffers, self.training = run, {}, next(_trainings)
 
-    def begin(self, run):
+    def train_begin(self, run):
         """Start to watch, once all processes have found each other."""
         self.ticks, self.last, self.over = 0, 0, threading.Event()
         self.watch = threading.Thread(target=self._watch, daemon=True)
 
-    def batch(self, run):
+    def batch_begin(self, run):
         """Note that the training goes on; before the first batch, give all processes the parameters of worker 0."""
         self.ticks, self.last = self.ticks + 1, time.monotonic()
         if self.ticks == 1:
@@ -81,7 +81,7 @@ class Cluster(Callback):
         if self.ticks == 2:
             self.watch.start()
 
-    def gradients(self, run):
+    def backward_end(self, run):
         """Replace each gradient by the mean over all processes."""
         for name, parameter in self._parameters():
             if parameter.grad_req != "null":
@@ -89,7 +89,7 @@ class Cluster(Callback):
                 self._sum(f"gradient of {name}", gradient)
                 gradient /= run.workers
 
-    def epoch(self, run):
+    def epoch_end(self, run):
         """Replace each moving average by its mean over all processes."""
         for name, parameter in self._parameters():
             if not parameter._differentiable:
@@ -97,7 +97,7 @@ class Cluster(Callback):
                 self._sum(f"average of {name}", value)
                 value /= run.workers
 
-    def end(self, run):
+    def train_end(self, run):
         """Stop watching."""
         mx.nd.waitall()
         self.over.set()

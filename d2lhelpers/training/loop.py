@@ -5,7 +5,7 @@ from ..data import load_data_fashion_mnist
 from ..networks.graph import can_trace
 from ..runtime import mx, try_gpu
 from ..settings import set_seed
-from .batches import check_initialised, devices_of
+from .batches import check_initialised, devices_of, trainable_parameters
 from .evaluate import accuracy, count_correct
 from .run import Run
 
@@ -48,13 +48,13 @@ def _train(run, loss, trainer):
                     results = [score(X, y) for X, y in parts]
                 losses, corrects = zip(*results, strict=True)
                 autograd.backward(list(losses))
-                run.trigger("gradients")
+                run.trigger("backward_end")
                 count = sum(len(y) for _, y in parts)
                 trainer.step(run.batch_size or count)
                 run.add_batch(losses, corrects, count)
-            run.trigger("epoch")
+            run.trigger("epoch_end")
             run.end_epoch(accuracy(run.batches("test_iter"), lambda X, y: score(X, y)[1], run.sum_up))
-            run.trigger("tested")
+            run.trigger("test_end")
     return run.history
 
 
@@ -100,10 +100,7 @@ def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, *, batch_s
         refuse("loss", loss, "a loss such as gluon.loss.SoftmaxCrossEntropyLoss()")
     if not isinstance(trainer, gluon.Trainer):
         refuse("trainer", trainer, "gluon.Trainer(net.collect_params(), 'sgd', ...)")
-    trainable = [parameter for parameter in net.collect_params().values() if parameter.grad_req != "null"]
-    if not trainable:
-        raise ValueError("net has no parameter to train: it has none at all, or every one has grad_req='null'.")
-    if not {id(parameter) for parameter in trainable} & {id(parameter) for parameter in trainer._params}:
+    if not set(map(id, trainable_parameters(net))) & set(map(id, trainer._params)):
         raise ValueError("trainer is of another network: make it of net.collect_params().")
     run = Run(net, trainer.optimizer, train_iter, test_iter, devices, num_epochs, batch_size, callbacks, verbose)
     run.check()
@@ -188,8 +185,7 @@ def fit(
     check_whole_number("num_epochs", num_epochs)
     check_whole_number("seed", seed, 0, 2**32 - 1)
     check_network("net", net)
-    if not any(parameter.grad_req != "null" for parameter in net.collect_params().values()):
-        raise ValueError("net has no parameter to train: it has none at all, or every one has grad_req='null'.")
+    trainable_parameters(net)
     try:
         initializer = mx.init.create(initializer or "xavier")
     except Exception:  # whatever MXNet makes of it

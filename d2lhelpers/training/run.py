@@ -7,6 +7,7 @@ import time
 
 from IPython import get_ipython
 
+from ..arguments import refuse
 from ..runtime import mx, release_memory
 from .batches import batches_of, check_images, check_iterator
 from .history import History, Queue, number, total
@@ -27,22 +28,22 @@ class Callback:
     def check(self, run):
         """Refuse, with a ValueError, what cannot work; nothing has been changed yet, nor is it here."""
 
-    def begin(self, run):
+    def train_begin(self, run):
         """Before the first epoch."""
 
-    def batch(self, run):
+    def batch_begin(self, run):
         """Before each batch, to train or to test; the shapes of all parameters are known."""
 
-    def gradients(self, run):
+    def backward_end(self, run):
         """Between the backward pass and the step."""
 
-    def epoch(self, run):
+    def epoch_end(self, run):
         """After the last step of an epoch, before the test."""
 
-    def tested(self, run):
+    def test_end(self, run):
         """After the test of an epoch, which is in the history now."""
 
-    def end(self, run):
+    def train_end(self, run):
         """At the end, however it came; not where the training was refused."""
 
 
@@ -64,6 +65,8 @@ class Run:
         self.net, self.optimizer, self.trainer = net, optimizer, None
         self.train_iter, self.test_iter, self.devices = train_iter, test_iter, devices
         self.num_epochs, self.batch_size, self.verbose = num_epochs, batch_size, verbose
+        if not isinstance(callbacks, (list, tuple)) or not all(isinstance(one, Callback) for one in callbacks):
+            refuse("callbacks", callbacks, "a list of callbacks, such as [d2l.Checkpoint(folder)]")
         self.callbacks = sorted(callbacks, key=lambda callback: callback.order)
         self.history, self.epoch, self.seed = History(), 0, None
         self.rank, self.workers, self.sum_up = 0, 1, lambda *numbers: numbers
@@ -83,7 +86,7 @@ class Run:
     def __enter__(self):
         """Start the clock and the display: curves in a notebook, lines of text elsewhere."""
         release_memory()
-        self.trigger("begin")
+        self.trigger("train_begin")
         self.done = self.first = len(self.history.loss)
         self.queue, self.pending = Queue(), []
         self.window = []  # loss, right answers and images of the batches since the last point of the curves
@@ -117,13 +120,13 @@ class Run:
                     "batch_size or resize, or start again with D2L_BUDGET=cpu."
                 ) from error
         finally:
-            self.trigger("end")
+            self.trigger("train_end")
         return kind in (KeyboardInterrupt, FloatingPointError)
 
     def batches(self, name):
         """Yield the batches of `train_iter` or `test_iter`, as lists of their parts (X, y) on the devices."""
         for parts in batches_of(name, getattr(self, name), self.net, self.devices, self.epoch):
-            self.trigger("batch")
+            self.trigger("batch_begin")
             yield parts
 
     def add_batch(self, losses, corrects, count):
