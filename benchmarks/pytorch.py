@@ -1,12 +1,13 @@
-"""Do the same tasks in PyTorch: a line of JSON in, a line of JSON out.
+"""Train in PyTorch as `worker.py` does in MXNet: a line of JSON in, a line of JSON out.
 
-python benchmarks/pytorch.py eager|channels-last|compile
+python benchmarks/pytorch.py eager|channels-last|compile FOLDER
 
-The networks are not written a second time: they are built, layer by layer, from the graphs and weights that `worker.py`
-exports. Images are in memory; they are cast and resized a batch at a time, as in d2lhelpers.
+The networks are not written a second time: they are built, layer by layer, from the graph and the weights that
+`worker.py` exports to the folder. Images are in memory; they are cast and resized a batch at a time, as in d2lhelpers.
 """
 
 import ast
+import functools
 import json
 import sys
 import time
@@ -14,100 +15,68 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from memory import peak_mb, reset_peak
 from torch import fx, nn
 from torch.nn import functional as F
 
-CONTENDER = sys.argv[1]
+CONTENDER, FOLDER = sys.argv[1], Path(sys.argv[2])
 FORMAT = torch.channels_last if CONTENDER == "channels-last" else torch.contiguous_format
-models = {}
 
 
-def convolution(a, weight, bias=None):
-    outputs, inputs, *_ = weight.shape
-    layer = nn.Conv2d(inputs, outputs, a["kernel"], a.get("stride", 1), a.get("pad", 0), bias=bias is not None)
-    return layer, {"weight": weight, "bias": bias}
-
-
-def dense(a, weight, bias=None):
-    outputs, inputs = weight.shape
-    layer = nn.Sequential(nn.Flatten(), nn.Linear(inputs, outputs, bias=bias is not None))
-    return layer, {"1.weight": weight, "1.bias": bias}
-
-
-def batch_norm(a, gamma, beta, mean, variance):
-    layer = nn.BatchNorm2d if a["axes"] == 4 else nn.BatchNorm1d
-    state = {"weight": gamma, "bias": beta, "running_mean": mean, "running_var": variance}
-    return layer(len(gamma), eps=a["eps"], momentum=1 - a["momentum"]), state
-
-
-def pooling(a):
-    if a.get("global_pool"):
-        return nn.AdaptiveAvgPool2d(1), {}
-    kind = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}[a["pool_type"]]
-    ceil = a.get("pooling_convention") == "full"
-    return kind(a["kernel"], a.get("stride", 1), a.get("pad", 0), ceil_mode=ceil), {}
-
-
-LAYERS = {
-    "Convolution": convolution,
-    "FullyConnected": dense,
-    "BatchNorm": batch_norm,
-    "Pooling": pooling,
-    "Activation": lambda a: ({"relu": nn.ReLU, "sigmoid": nn.Sigmoid}[a["act_type"]](), {}),
-    "Dropout": lambda a: (nn.Dropout(a["p"]), {}),
-    "Flatten": lambda a: (nn.Flatten(), {}),
-}
+def layer(kind, given, after, shapes):
+    """Return the layer for an operator of MXNet: its attributes, the operator before it, its weights' shapes."""
+    window = given.get("stride", 1), given.get("pad", 0)
+    match kind:
+        case "Convolution":
+            outputs, inputs, *kernel = shapes[0]
+            return nn.Conv2d(inputs, outputs, kernel, *window, bias=len(shapes) > 1)
+        case "FullyConnected":
+            outputs, inputs = shapes[0]
+            return nn.Sequential(nn.Flatten(), nn.Linear(inputs, outputs, bias=len(shapes) > 1))
+        case "BatchNorm":
+            norm = nn.BatchNorm1d if after == "FullyConnected" else nn.BatchNorm2d
+            return norm(shapes[0][0], given["eps"], 1 - given["momentum"])
+        case "Pooling" if given.get("global_pool") == "True":
+            return nn.AdaptiveAvgPool2d(1)
+        case "Pooling":
+            pooling = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}[given["pool_type"]]
+            return pooling(given["kernel"], *window, ceil_mode=given.get("pooling_convention") == "full")
+        case "Activation":
+            return {"relu": nn.ReLU, "sigmoid": nn.Sigmoid}[given["act_type"]]()
+        case "Dropout":
+            return nn.Dropout(given["p"])
+        case "Flatten":
+            return nn.Flatten()
+    raise ValueError(f"There is no layer here for MXNet's {kind}.")
 
 
 def values(attributes):
-    """Return a node's attributes as Python values."""
-    parsed = {}
-    for name, text in attributes.items():
-        try:
-            parsed[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            parsed[name] = text
-    return parsed
+    """Return attributes with numbers and tuples as such; words stay text."""
+    return {name: text if text[0].isalpha() else ast.literal_eval(text) for name, text in attributes.items()}
 
 
-def build(path, arrays):
-    """Turn MXNet's graph into a PyTorch module; return it, and a function from arrays to its state."""
-    graph, modules, states, made, axes = fx.Graph(), {}, {}, [], []
-    for i, node in enumerate(json.loads(Path(path).read_text())["nodes"]):
-        feeds = [made[source] for source, *_ in node["inputs"]]
-        nodes = [feed for feed in feeds if isinstance(feed, fx.Node)]
-        weights = [feed for feed in feeds if isinstance(feed, str)]
-        axes.append(axes[node["inputs"][0][0]] if nodes else 4)
+@functools.cache
+def network(name):
+    """Return the network, what to call in its place, and its tensors by the names of MXNet's weights."""
+    arrays, nodes = np.load(FOLDER / "arrays.npz"), json.loads((FOLDER / "graph.json").read_text())["nodes"]
+    graph, modules, tensors, made = fx.Graph(), {}, {}, []  # made: for each node its output, or a weight's name
+    for node in nodes:
+        sources = [source for source, *_ in node["inputs"]]
+        inputs = [made[source] for source in sources if isinstance(made[source], fx.Node)]
+        weights = [made[source] for source in sources if isinstance(made[source], str)]
         if node["op"] == "null":
             made.append(graph.placeholder("data") if node["name"] == "data" else node["name"])
         elif node["op"] == "Concat":
-            made.append(graph.call_function(torch.cat, (nodes, 1)))
+            made.append(graph.call_function(torch.cat, (inputs, 1)))
         else:
-            attributes = {**values(node.get("attrs", {})), "axes": axes[-1]}
-            layer, state = LAYERS[node["op"]](attributes, *(arrays[name] for name in weights))
-            names = dict(zip(state, weights, strict=False))
-            modules[f"layer{i}"] = layer
-            states.update({f"layer{i}.{key}": name for key, name in names.items()})
-            made.append(graph.call_module(f"layer{i}", tuple(nodes)))
-            if node["op"] in ("FullyConnected", "Flatten"):
-                axes[-1] = 2
+            shapes = [arrays[weight].shape for weight in weights]
+            module = layer(node["op"], values(node.get("attrs", {})), nodes[sources[0]]["op"], shapes)
+            modules[node["name"]] = module.to(memory_format=FORMAT)
+            # the same order as MXNet's; batch norm has a last tensor that MXNet does not know
+            tensors |= zip(weights, [*module.parameters(), *module.buffers()], strict=False)
+            made.append(graph.call_module(node["name"], tuple(inputs)))
     graph.output(made[-1])
-    return fx.GraphModule(nn.ModuleDict(modules), graph), states
-
-
-def model(name, folder, seed):
-    """Return the network with the weights of the seed, and the order of the images."""
-    arrays = np.load(Path(folder) / f"{name} {seed}.npz")
-    if name not in models:
-        module, states = build(Path(folder) / f"{name}.json", arrays)
-        module = module.to(memory_format=FORMAT)
-        models[name] = module, states, torch.compile(module) if CONTENDER == "compile" else module
-    module, states, call = models[name]
-    state = {key: torch.from_numpy(arrays[source]) for key, source in states.items()}
-    missing = module.load_state_dict(state, strict=False)
-    assert all("num_batches" in key for key in missing.missing_keys), missing
-    return module, call, torch.from_numpy(arrays["order"])
+    module = fx.GraphModule(nn.ModuleDict(modules), graph)
+    return module, torch.compile(module) if CONTENDER == "compile" else module, tensors
 
 
 def pictures(images, side):
@@ -118,60 +87,40 @@ def pictures(images, side):
     return X.contiguous(memory_format=FORMAT)
 
 
-def arrays(folder):
-    """Return Fashion-MNIST as tensors."""
-    with np.load(Path(folder) / "data.npz") as data:
-        return {name: torch.from_numpy(data[name].astype(np.int64 if "labels" in name else np.uint8)) for name in data}
+def batches(arrays, part, task):
+    """Yield the batches of the training or the test images."""
+    labels = arrays[f"{part}_labels"].long().split(task["batch"])
+    for images, y in zip(arrays[f"{part}_images"].split(task["batch"]), labels, strict=True):
+        yield pictures(images, task["side"]), y
 
 
-def train(name, side, batch, train_size, test_size, lr, seed, folder):
-    """Train for one epoch and test; return the seconds that it took, the training loss and the peak memory."""
-    module, call, order = model(name, folder, seed)
-    data, optimizer = arrays(folder), torch.optim.SGD(module.parameters(), lr)
+def train(task, seed):
+    """Train for one epoch and test; return the seconds that it took, and the training loss."""
+    module, call, tensors = network(task["name"])
+    arrays = {name: torch.from_numpy(array) for name, array in np.load(FOLDER / "arrays.npz").items()}
+    for name, tensor in tensors.items():
+        tensor.data.copy_(arrays[name])
+    optimizer = torch.optim.SGD(module.parameters(), task["lr"])
     torch.manual_seed(seed)
-    reset_peak()
     begin = time.perf_counter()
     module.train()
     total, right = 0, 0
-    for index in order.split(batch):
-        y = data["train_labels"][index]
+    for X, y in batches(arrays, "train", task):
         optimizer.zero_grad()
-        logits = call(pictures(data["train_images"][index], side))
+        logits = call(X)
         loss = F.cross_entropy(logits, y, reduction="sum")
-        (loss / batch).backward()
+        (loss / task["batch"]).backward()
         optimizer.step()
         total, right = total + loss.detach(), right + (logits.argmax(1) == y).sum()
     module.eval()
     with torch.no_grad():
-        for index in torch.arange(test_size).split(batch):
-            right += (call(pictures(data["test_images"][index], side)).argmax(1) == data["test_labels"][index]).sum()
+        for X, y in batches(arrays, "test", task):
+            right += (call(X).argmax(1) == y).sum()
     seconds = time.perf_counter() - begin
-    return {"seconds": seconds, "loss": total.item() / train_size, "peak_mb": peak_mb()}
+    return {"seconds": seconds, "loss": total.item() / task["train_size"]}
 
-
-def load(side, images, folder):
-    """Go through the training images once without a network; return images a second."""
-    data = arrays(folder)["train_images"]
-    begin = time.perf_counter()
-    for index in torch.randperm(images).split(64):
-        pictures(data[index], side)
-    return {"speed": images / (time.perf_counter() - begin)}
-
-
-def matrix_rate(size=4096):
-    """Return how many floating-point operations a second a product of two large matrices does."""
-    a, b = torch.randn(size, size), torch.randn(size, size)
-    times = []
-    for _ in range(6):
-        begin = time.perf_counter()
-        torch.mm(a, b)
-        times.append(time.perf_counter() - begin)
-    return {"rate": 2 * size**3 / float(np.median(times[1:]))}
-
-
-TASKS = {task.__name__: task for task in (train, load, matrix_rate)}
 
 if __name__ == "__main__":
     for line in sys.stdin:
-        task = json.loads(line)
-        print(json.dumps(TASKS[task.pop("do")](**task)), flush=True)
+        _, task, seed = json.loads(line)
+        print(json.dumps(train(task, seed)), flush=True)
