@@ -3,6 +3,7 @@
 Every other module takes `mxnet` from here, so that the checks below run before the first `import mxnet`.
 """
 
+import atexit
 import contextlib
 import ctypes
 import functools
@@ -70,6 +71,13 @@ try:
     import mxnet as mx
 except (ImportError, OSError, AttributeError) as failure:  # the last: NumPy 1.24 or newer has no `np.bool`
     raise ImportError(_explain_import_failure(failure)) from failure
+
+
+@atexit.register
+def _finish():
+    """Wait for all that is queued: at exit MXNet ends the threads of `autograd.Function` first, and waits for ever."""
+    with contextlib.suppress(mx.base.MXNetError):
+        mx.nd.waitall()
 
 
 def parse_device(name):

@@ -111,6 +111,27 @@ def test_number_of_threads_from_the_environment():
     assert threads(OMP_NUM_THREADS="3") == 3
 
 
+STOPPED = """
+import d2lhelpers as d2l
+from d2lhelpers.chapters.batch_norm import FastBatchNorm, lenet
+
+class Stop(d2l.training.Callback):
+    batches = 0
+
+    def batch_begin(self, run):
+        self.batches += 1
+        if self.batches == 12:
+            raise KeyboardInterrupt
+
+settings = {"lr": 1.0, "batch_size": 256, "num_epochs": 1, "train_size": 8192, "test_size": 256}
+d2l.fit(lenet(FastBatchNorm), **settings, callbacks=[Stop()])
+"""
+
+
+def test_python_ends_though_steps_of_a_hand_written_gradient_are_queued():
+    assert subprocess.run([sys.executable, "-c", STOPPED], timeout=60).returncode == 0
+
+
 def test_budget(fresh):
     assert d2l.budget() == "cpu"
     fresh.setenv("D2L_BUDGET", "smoke")
