@@ -125,14 +125,14 @@ def count_classes(net, X):
     try:
         # MXNet prints the arguments before it raises
         with mx.autograd.pause(), contextlib.redirect_stdout(None):
-            if _is_settled(net):
-                output = net(X[:1])
-                output.wait_to_read()
-                shape = output.shape
-            elif can_trace(net):
+            if can_trace(net):
                 logits = flatten(net(mx.sym.var("data")))
                 (shape, *_), _ = infer_shapes(logits, (1, *X.shape[1:]))
                 logits[0].infer_type(data=X.dtype)
+            elif _is_settled(net):
+                output = net(X[:1])
+                output.wait_to_read()
+                shape = output.shape
             else:
                 shape = _try(net, X[:1])
     except (mx.base.MXNetError, AssertionError, ValueError, TypeError) as error:
@@ -157,10 +157,11 @@ def check_images(net, **iterators):
 def batches_of(name, data_iter, net, devices, epoch=None):
     """Yield each batch as a list of its parts (X, y), one for each device; refuse a batch that is wrong.
 
-    A training counts its epochs from 0: an `ImageBatches` then gives the order of that one.
+    A training, which has called `check_images`, counts its epochs from 0: `ImageBatches` give the order of that one.
     """
-    classes, ours = None, isinstance(data_iter, ImageBatches)
-    for batch in data_iter.epoch(epoch) if ours and epoch is not None else data_iter:
+    first, ours = True, isinstance(data_iter, ImageBatches)
+    checked = ours and epoch is not None  # by `check_images`, before the training
+    for batch in data_iter.epoch(epoch) if checked else data_iter:
         X, y = _check_batch(name, batch)
         if len(X) < len(devices):
             raise ValueError(
@@ -172,15 +173,17 @@ def batches_of(name, data_iter, net, devices, epoch=None):
         else:
             split = [gluon.utils.split_and_load(array, devices, even_split=False) for array in (X, y)]
             parts = list(zip(*split, strict=True))
-        first, classes = classes is None, classes or count_classes(net, parts[0][0])
+        if first and not checked:
+            classes = count_classes(net, parts[0][0])
+            if ours:
+                check_labels(name, data_iter.labels, classes)
         if not ours:  # whose pixels are finite
             check_labels(name, y.asnumpy(), classes)
             _check_pixels(name, X)
-        elif first:
-            check_labels(name, data_iter.labels, classes)
         if first and not _is_settled(net):
             with mx.autograd.pause():
                 net(parts[0][0][:1])  # draws the weights whose shapes follow from the input
+        first = False
         yield parts
-    if classes is None:
+    if first:
         raise ValueError(f"{name} has no batches: at least one is needed.")
