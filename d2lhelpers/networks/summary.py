@@ -108,6 +108,26 @@ def _macs(block, weight_shape, input_shape, output_shape):
     return math.prod(positions) * math.prod(weight_shape)
 
 
+def _trace(net, input_shape):
+    """Return (block, number of inputs, shapes of inputs and outputs) of each call, and the shapes of parameters."""
+    calls = [(block, len(data), data + outputs) for block, data, outputs in record_calls(net, mx.sym.var("data"))]
+    shapes, weights = infer_shapes([symbol for *_, symbols in calls for symbol in symbols], input_shape)
+    shapes = iter(shapes)
+    return [(block, count, [next(shapes) for _ in symbols]) for block, count, symbols in calls], weights
+
+
+def _run(net, input_shape):
+    """Return the same by running the network on zeros."""
+    device = next((p.list_ctx()[0] for p in net.collect_params().values()), mx.cpu())
+    try:
+        with contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
+            calls = record_calls(net, mx.nd.zeros(input_shape, ctx=device))
+    except (mx.base.MXNetError, AssertionError, ValueError, TypeError) as error:
+        raise ValueError(f"input_shape is {input_shape}, which this network cannot take: {reason_of(error)}") from error
+    weights = {name: parameter.shape for name, parameter in net.collect_params().items()}
+    return [(block, len(data), [a.shape for a in data + outputs]) for block, data, outputs in calls], weights
+
+
 def summary(net, input_shape):
     """Return shapes, parameters and MACs of a network, layer by layer.
 
@@ -129,29 +149,18 @@ def summary(net, input_shape):
     check_network("net", net)
     check_shape("input_shape", input_shape)
     input_shape = tuple(input_shape)
-    if can_trace(net):
-        calls = record_calls(net, mx.sym.var("data"))
-        ends = [(block, len(inputs), inputs + outputs) for block, inputs, outputs in calls]
-        shapes, weights = infer_shapes([symbol for *_, symbols in ends for symbol in symbols], input_shape)
-        shapes = iter(shapes)
-        ends = [(block, count, [next(shapes) for _ in symbols]) for block, count, symbols in ends]
-    else:
-        device = next((p.list_ctx()[0] for p in net.collect_params().values()), mx.cpu())
-        try:
-            with contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
-                calls = record_calls(net, mx.nd.zeros(input_shape, ctx=device))
-        except (mx.base.MXNetError, AssertionError, ValueError, TypeError) as error:
-            raise ValueError(
-                f"input_shape is {input_shape}, which this network cannot take: {reason_of(error)}"
-            ) from error
-        ends = [(block, len(inputs), [a.shape for a in inputs + outputs]) for block, inputs, outputs in calls]
-        weights = {name: parameter.shape for name, parameter in net.collect_params().items()}
-
+    is_settled = all(parameter._data is not None for parameter in net.collect_params().values())
+    try:
+        calls, weights = _trace(net, input_shape) if can_trace(net) else _run(net, input_shape)
+    except ValueError:
+        if not is_settled:
+            raise
+        calls, weights = _run(net, input_shape)  # symbols can do less than arrays: they do not broadcast
     rows = [net] if net._reg_params else list(dict.fromkeys(net._children.values())) or [net]
     owner = {id(inner): i for i, child in enumerate(rows) for inner in blocks_of(child)}
     counted = set()
     table = [{"name": name_of(child), "output_shape": (), "trainable": 0, "frozen": 0, "macs": 0} for child in rows]
-    for block, count, shapes in ends:
+    for block, count, shapes in calls:
         if id(block) not in owner:
             continue
         row = table[owner[id(block)]]

@@ -117,27 +117,29 @@ def _is_settled(net):
     return all(parameter._data is not None for parameter in net.collect_params().values())
 
 
+def _shape_of_logits(net, X):
+    with mx.autograd.pause(), contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
+        if can_trace(net):
+            with contextlib.suppress(ValueError, mx.base.MXNetError):  # symbols can do less than arrays
+                logits = flatten(net(mx.sym.var("data")))
+                (shape, *_), _ = infer_shapes(logits, X.shape)
+                logits[0].infer_type(data=X.dtype)
+                return shape
+        return net(X).shape if _is_settled(net) else _try(net, X)
+
+
 def count_classes(net, X):
     """Return how many classes the network tells apart in such images; refuse it where it cannot take them.
 
     It stays as it is: weights that have yet to be drawn are not drawn here.
     """
     try:
-        # MXNet prints the arguments before it raises
-        with mx.autograd.pause(), contextlib.redirect_stdout(None):
-            if can_trace(net):
-                logits = flatten(net(mx.sym.var("data")))
-                (shape, *_), _ = infer_shapes(logits, (1, *X.shape[1:]))
-                logits[0].infer_type(data=X.dtype)
-            elif _is_settled(net):
-                output = net(X[:1])
-                output.wait_to_read()
-                shape = output.shape
-            else:
-                shape = _try(net, X[:1])
+        shape = _shape_of_logits(net, X[:1])
+        mx.nd.waitall()
     except (mx.base.MXNetError, AssertionError, ValueError, TypeError) as error:
-        reason = reason_of(error).rpartition("which this network cannot take: ")[2]
-        raise ValueError(f"net cannot take images of shape {X.shape} and type {np.dtype(X.dtype)}: {reason}") from error
+        raise ValueError(
+            f"net cannot take images of shape {X.shape} and type {np.dtype(X.dtype)}: {reason_of(error)}"
+        ) from error
     if len(shape) != 2 or shape[0] != 1:
         raise ValueError(
             f"net turns images of shape {(1, *X.shape[1:])} into {shape}; it must give logits of shape (1, classes)."

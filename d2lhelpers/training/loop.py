@@ -2,47 +2,22 @@
 
 from ..arguments import check_network, check_number, check_whole_number, refuse
 from ..data import load_data_fashion_mnist
-from ..networks.graph import can_trace
 from ..runtime import mx, try_gpu
 from ..settings import set_seed
 from .batches import check_initialised, devices_of, trainable_parameters
-from .evaluate import accuracy, count_correct
+from .compiled import Scorer
+from .evaluate import accuracy
 from .run import Run
 
 autograd, gluon = mx.autograd, mx.gluon
 
 
-class _Scorer:
-    """Computes (sum of the losses, number of right answers) of a batch, compiled where that can be done.
-
-    Compiled, network, loss and score are one graph on the network's own parameters; `net` itself stays as it is.
-    """
-
-    def __init__(self, net, loss):
-        self.net, self.loss, self.score = net, loss, None
-        self.compiles = can_trace(net) and isinstance(loss, gluon.HybridBlock)
-
-    def __call__(self, X, y):
-        if self.score is None:  # types are known from the first batch on
-            self.score = self._compile(X, y) if self.compiles else lambda X, y: self._judge(self.net(X), y)
-        return self.score(X, y)
-
-    def _judge(self, logits, y):
-        return self.loss(logits, y).sum(), count_correct(logits, y)
-
-    def _compile(self, X, y):
-        data, label = mx.sym.var("input_batch", dtype=X.dtype), mx.sym.var("input_label", dtype=y.dtype)
-        outputs = mx.sym.Group(self._judge(self.net(data), label))
-        graph = gluon.SymbolBlock(outputs, [data, label], params=self.net.collect_params())
-        graph.hybridize(static_alloc=True, static_shape=True)
-        return graph
-
-
 def _train(run, loss, trainer):
-    run.trainer, score = trainer, _Scorer(run.net, loss)
+    run.trainer, score = trainer, Scorer(run.net, loss)
     with run:
         for epoch in range(run.first, run.num_epochs):
             run.epoch = epoch
+            score.begin_epoch()
             for parts in run.batches("train_iter"):
                 with autograd.record():
                     results = [score(X, y) for X, y in parts]
@@ -62,8 +37,10 @@ def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, *, batch_s
     """Train a classifier, test it after every epoch, and return what was measured.
 
     In a notebook the curves are drawn while they grow; elsewhere every epoch prints one line. The stop button (or
-    Ctrl-C) and a loss that is no longer finite end the training early; the network is kept as it is then. A network
-    and a loss that consist of hybrid blocks are compiled for it; `net` itself is not changed by that.
+    Ctrl-C) and a loss that is no longer finite end the training early; the network is kept as it is then. Network and
+    loss are compiled only where that is certain to compute the same as their Python code: MXNet's own blocks, and
+    hybrid blocks of others whose code only computes and has been compared with its graph on the first batch, in both
+    modes. `net` itself is not changed by that.
 
     Args:
         train_iter (Iterable[tuple[NDArray, NDArray]]): batches of images, and of labels (batch,); has a length. Those
