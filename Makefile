@@ -56,7 +56,7 @@ lint: env ## Check style, format and spelling
 	$(BIN)/ruff format --check
 	@# ruff would write "# @save"
 	@for name in notebooks/*.ipynb; do \
-		sed 's/"#@save/"# @save/' $$name | $(BIN)/ruff format --check --stdin-filename $$name - || exit 1; done
+		sed 's/"#@save/"# @save/' $$name | $(BIN)/ruff format --quiet --diff --stdin-filename $$name - || exit 1; done
 	$(BIN)/codespell
 
 lock: ## Compile requirements/*.txt from pyproject.toml
