@@ -9,6 +9,7 @@ from .evaluate import count_correct
 
 autograd, gluon = mx.autograd, mx.gluon
 TOLERANCE = 1e-3  # of logits and losses: more than rounding
+SAMPLE = 2  # images of the first batch that are compared: more would be seen in the time of a short training
 # What code may do that is traced once instead of run at every step: nothing that outlives the call, or may be another
 # thing at the next one.
 STORES = {"STORE_ATTR", "DELETE_ATTR", "STORE_SUBSCR", "DELETE_SUBSCR", "STORE_GLOBAL", "STORE_DEREF"}
@@ -60,7 +61,7 @@ class Scorer:
     It is compiled where that is certain to be the same as running the Python code of network and loss at each step:
     they are MXNet's own blocks without hooks; or hybrid blocks of others whose code only computes, gives one and the
     same graph whenever it is traced, in training and in prediction, and whose graph has given the same logits and loss
-    as the code for the first batch. All are traced anew in each epoch, and compiled anew where something has changed,
+    as the code for the first images. All are traced anew in each epoch, and compiled anew where something has changed,
     such as the rate of a dropout. `net` itself stays as it is.
     """
 
@@ -107,31 +108,34 @@ class Scorer:
     def _compile(self, X, y):
         """Return the compiled graph, or None where it is not the same."""
         self.traced = self._trace()
-        if not self.traced or self.traced[0] != self.traced[1] or self.traced != self._trace():
+        if not self.traced or not self.is_known and not self._agrees(X[:SAMPLE], y[:SAMPLE]):
             return None
         inputs, outputs = self._symbols(X.dtype, y.dtype)
         graph = gluon.SymbolBlock(outputs, inputs, params=self.net.collect_params())
         graph.hybridize(static_alloc=True, static_shape=True)
-        return graph if self.is_known or self._agrees(graph, X, y) else None
+        return graph
 
-    def _agrees(self, graph, X, y):
-        """Compare the graph with the code on a batch, in both modes; moving averages are put back."""
+    def _agrees(self, X, y):
+        """Compare the graphs of both modes, and graph and code for some images in each."""
+        if self.traced[0] != self.traced[1]:
+            return False
+        inputs, (loss, _) = self._symbols(X.dtype, y.dtype)
+        outputs = mx.sym.Group([self.net(inputs[0]), loss])
+        graph = gluon.SymbolBlock(outputs, inputs, params=self.net.collect_params())
         random = any(word in op.lower() for op, *_ in self.traced[0] for word in ("dropout", "random", "sample"))
         averages = [parameter for parameter in self.net.collect_params().values() if not parameter._differentiable]
         before = [[array.copy() for array in parameter.list_data()] for parameter in averages]
-        data = mx.sym.var("input_batch", dtype=X.dtype)
-        logits = gluon.SymbolBlock(self.net(data), [data], params=self.net.collect_params())
         try:
             with autograd.pause():
                 for mode in (autograd.predict_mode, *([] if random else [autograd.train_mode])):
                     with mode():
-                        ours, theirs = (logits(X), graph(X, y)[0]), (self.net(X), self._run(X, y)[0])
-                    for a, b in zip(ours, theirs, strict=True):
+                        ours, logits = graph(X, y), self.net(X)
+                    for a, b in zip(ours, (logits, self.loss(logits, y).sum()), strict=True):
                         if not abs(a - b).max().asscalar() <= TOLERANCE * abs(b).max().asscalar():
                             return False
         except mx.base.MXNetError:  # what the code can do with arrays and not with symbols, such as broadcasting
             return False
-        finally:
+        finally:  # the moving averages are put back
             for parameter, arrays in zip(averages, before, strict=True):
                 for array, kept in zip(parameter.list_data(), arrays, strict=True):
                     kept.copyto(array)
