@@ -35,6 +35,11 @@ def can_trace(net):
     return True
 
 
+def is_settled(net):
+    """Tell whether all parameters of a network have values: none is to be drawn once the shapes are known."""
+    return all(parameter._data is not None for parameter in net.collect_params().values())
+
+
 def flatten(values):
     """Return the symbols or arrays in what a block takes or gives: one, or a list that may be nested."""
     if isinstance(values, (list, tuple)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..arguments import check_network, check_shape, reason_of
 from ..runtime import mx
-from .graph import blocks_of, can_trace, infer_shapes, name_of, record_calls
+from .graph import blocks_of, can_trace, infer_shapes, is_settled, name_of, record_calls
 
 
 @dataclass(frozen=True)
@@ -149,11 +149,10 @@ def summary(net, input_shape):
     check_network("net", net)
     check_shape("input_shape", input_shape)
     input_shape = tuple(input_shape)
-    is_settled = all(parameter._data is not None for parameter in net.collect_params().values())
     try:
         calls, weights = _trace(net, input_shape) if can_trace(net) else _run(net, input_shape)
     except ValueError:
-        if not is_settled:
+        if not is_settled(net):
             raise
         calls, weights = _run(net, input_shape)  # symbols can do less than arrays: they do not broadcast
     rows = [net] if net._reg_params else list(dict.fromkeys(net._children.values())) or [net]

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arguments import check_device, check_network, describe, reason_of, refuse
 from ..data import ImageBatches
-from ..networks.graph import can_trace, flatten, infer_shapes
+from ..networks.graph import can_trace, flatten, infer_shapes, is_settled
 from ..runtime import mx
 
 gluon, nd = mx.gluon, mx.nd
@@ -113,10 +113,6 @@ def _try(net, X):
         return output.shape
 
 
-def _is_settled(net):
-    return all(parameter._data is not None for parameter in net.collect_params().values())
-
-
 def _shape_of_logits(net, X):
     with mx.autograd.pause(), contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
         if can_trace(net):
@@ -125,7 +121,7 @@ def _shape_of_logits(net, X):
                 (shape, *_), _ = infer_shapes(logits, X.shape)
                 logits[0].infer_type(data=X.dtype)
                 return shape
-        return net(X).shape if _is_settled(net) else _try(net, X)
+        return net(X).shape if is_settled(net) else _try(net, X)
 
 
 def count_classes(net, X):
@@ -182,7 +178,7 @@ def batches_of(name, data_iter, net, devices, epoch=None):
         if not ours:  # whose pixels are finite
             check_labels(name, y.asnumpy(), classes)
             _check_pixels(name, X)
-        if first and not _is_settled(net):
+        if first and not is_settled(net):
             with mx.autograd.pause():
                 net(parts[0][0][:1])  # draws the weights whose shapes follow from the input
         first = False
