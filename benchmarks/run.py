@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean, median, stdev
 
@@ -111,6 +112,30 @@ def report_training(workers):
     return [*lines, *table(workers, memory)]
 
 
+def report_busy(workers, folder):
+    """Return the lines about a training that is not alone: beside a busy process, and beside another training."""
+    task, rows = TASKS[0] | {"train_size": 20_480, "test_size": 2048}, []
+    for name in ("d2lzh", "d2lhelpers", "eager"):
+        if name not in workers:
+            continue
+        both, runs = (workers[name], Worker(name, folder)), []
+        for seed in range(REPEATS + 1):
+            workers["d2lhelpers"].ask("export", task, seed)
+            quiet = both[0].ask("train", task, seed)["seconds"]
+            with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as competitor:
+                busy = both[0].ask("train", task, seed)["seconds"]
+                competitor.kill()
+            with ThreadPoolExecutor() as pool:  # each thread only waits for its worker
+                pair = list(pool.map(lambda worker, seed=seed: worker.ask("train", task, seed)["seconds"], both))
+            runs.append((quiet, busy, max(pair)))
+        both[1].process.communicate()
+        quiet, *others = map(median, zip(*runs[1:], strict=True))
+        rows.append([name, f"{quiet:.2f}", *(f"{seconds:.2f} ({seconds / quiet:.2f})" for seconds in others)])
+    lines = ["## Beside other work", "", "Seconds for LeNet + BN with 20,480 images, and in brackets how many times as"]
+    lines += ["long as alone. Of two trainings side by side, the slower one counts.", ""]
+    return [*lines, *table(["alone", "beside a busy process", "two side by side"], rows)]
+
+
 def report_input(workers):
     """Return the lines about the input without a network."""
     rows, names = [], ("d2lzh", "d2lhelpers")
@@ -157,7 +182,7 @@ def main():
     starting = report_imports()
     with tempfile.TemporaryDirectory() as folder:
         workers = {name: Worker(name, folder) for name in names}
-        lines = report_training(workers) + report_input(workers) + starting
+        lines = report_training(workers) + report_busy(workers, folder) + report_input(workers) + starting
         for worker in workers.values():
             worker.process.communicate()  # closes its input, and waits until it has ended
     cores = f"{loky.cpu_count(only_physical_cores=True)} of {os.cpu_count()} cores"

@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-import loky
+from .environment import count_threads, threads
 
 # The libraries of the cu112 extra, each after those it needs. The wheel of mxnet-cu112 looks for them on the system
 # only; loaded beforehand and globally, the copies from PyPI are found as well.
@@ -57,18 +57,13 @@ def _explain_import_failure(error):
     return f"MXNet cannot be loaded ({text}): rebuild the environment with `make clean env`."
 
 
-def _use_every_core():
-    """Give MXNet a thread for each core. By default it takes half of them, as if they were hyper-threads."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(loky.cpu_count(only_physical_cores=True)))
-    # MXNet's operators are short: a thread that is done waits awake for the others, about 0.1 ms, before it sleeps.
-    os.environ.setdefault("OMP_WAIT_POLICY", "active")
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-
-
+most_threads, threads_are_fixed = count_threads()
 try:
-    _use_every_core()
-    _preload_cuda()
-    import mxnet as mx
+    with threads(most_threads):
+        _preload_cuda()
+        import mxnet as mx
+
+        mx.nd.waitall()  # starts MXNet's engine, which reads the environment, too
 except (ImportError, OSError, AttributeError) as failure:  # the last: NumPy 1.24 or newer has no `np.bool`
     raise ImportError(_explain_import_failure(failure)) from failure
 

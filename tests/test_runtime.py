@@ -1,13 +1,11 @@
 """Device, threads, budget, seed, and what is said when MXNet cannot be loaded."""
 
 import ctypes
-import os
 import shutil
 import subprocess
 import sys
 
 import d2lhelpers as d2l
-import loky
 import mxnet as mx
 import numpy as np
 import pytest
@@ -94,21 +92,6 @@ def test_the_probe_runs_a_kernel():
     runtime._run_kernel(mx.cpu())
     with pytest.raises(mx.base.MXNetError):
         runtime._run_kernel(mx.gpu(99))
-
-
-def threads(**environment):
-    """Return how many threads MXNet is told to use in a fresh process."""
-    inherited = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    command = [sys.executable, "-c", "import os, d2lhelpers; print(os.environ['OMP_NUM_THREADS'])"]
-    return int(subprocess.run(command, env=inherited | environment, capture_output=True, check=True).stdout)
-
-
-def test_every_core_gets_a_thread():
-    assert threads() == loky.cpu_count(only_physical_cores=True)
-
-
-def test_number_of_threads_from_the_environment():
-    assert threads(OMP_NUM_THREADS="3") == 3
 
 
 STOPPED = """

@@ -444,8 +444,9 @@ def test_the_package_uses_no_network():
 # The package
 
 FLOORS = (
-    "runtime files",
-    "arguments",
+    "environment files",
+    "runtime",
+    "arguments threads",
     "settings networks",
     "data drawing chapters",
     "training",

@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from ..runtime import mx
+from ..threads import threads
 
 SECONDS_AHEAD = 0.25  # of work that may be queued on the device: so long does the stop button take
 BATCHES_AHEAD = 2, 32  # whatever that time says: enough to keep the device busy, few enough to hold in memory
@@ -53,6 +54,7 @@ class Queue(deque):
         """Start the clock, and with the shortest queue."""
         super().__init__()
         self.limit, self.clock = BATCHES_AHEAD[0], time.perf_counter()
+        threads.start()
 
     def push(self, array):
         """Add the newest result."""
@@ -64,3 +66,5 @@ class Queue(deque):
             pace, self.clock = (now - self.clock) / len(done), now
             least, most = BATCHES_AHEAD
             self.limit = min(max(int(SECONDS_AHEAD / pace), least), most)
+            if array.context == mx.cpu():
+                threads.adapt()
