@@ -1,5 +1,6 @@
 """What teachers make of the project: handouts and links."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,7 @@ def commit(folder, message="A change"):
 def upstream(tmp_path):
     """A repository with this project's tools and chapters."""
     folder = tmp_path / "upstream"
-    for name in ("tools", "notebooks"):
+    for name in ("tools", "notebooks", "d2lhelpers/exercises"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".*", "__pycache__"))
     shutil.copy(ROOT / ".gitignore", folder)
     git(folder.parent, "init", "--quiet", "--initial-branch=main", str(folder))
@@ -71,6 +72,106 @@ def test_a_handout_has_everything_but_solutions(upstream):
         assert len(stubs) >= 5
         assert gone == [stub.replace("stub", "solution") for stub in stubs]
         assert [cell.id for cell in whole.cells if cell != kept.get(cell.id, cell)] == ["exercises"]
+
+
+def edited(folder, edit):
+    """Let a function change the cells of the first chapter, in a list of dicts."""
+    path = folder / CHAPTER
+    notebook = json.loads(path.read_text())
+    edit(notebook["cells"])
+    path.write_text(json.dumps(notebook))
+
+
+def at(cells, id):
+    """Where the cell with this id is."""
+    return [cell["id"] for cell in cells].index(id)
+
+
+def rename(cells):
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+
+
+def strip(cells):
+    for cell in cells:
+        del cell["id"]
+        cell["source"] = "".join(cell["source"])
+
+
+@pytest.mark.parametrize("edit", [rename, strip])
+def test_a_handout_needs_no_ids(upstream, edit):
+    edited(upstream, edit)
+    assert tool(upstream, "handout").returncode == 0
+    handout = (upstream / "build" / "handout" / Path(CHAPTER).name).read_text()
+    assert "<summary>Solution" not in handout and "solution is folded" not in handout
+    assert handout.count("d2l.check(") == handout.count("### Exercise ") >= 5
+
+
+def merge(first, second):
+    def edit(cells):
+        cells[at(cells, first)]["source"] += ["\n\n", *cells.pop(at(cells, second))["source"]]
+
+    return edit
+
+
+def replace(id, old, new):
+    def edit(cells):
+        cell = cells[at(cells, id)]
+        assert old in "".join(cell["source"])
+        cell["source"] = "".join(cell["source"]).replace(old, new)
+
+    return edit
+
+
+def split(cells):
+    place = at(cells, "solution-bias")
+    source = cells[place]["source"]
+    cells[place]["source"] = source[:3]
+    cells.insert(place + 1, {**cells[place], "id": "rest", "source": source[3:]})
+
+
+def to_the_end(cells):
+    cells.append(cells.pop(at(cells, "solution-bias")))
+
+
+def twice(cells):
+    cells.append({**cells[at(cells, "solution-bias")], "id": "again"})
+
+
+def own_exercise(cells):
+    place = at(cells, "check-bias")
+    cells.insert(place + 2, {**cells[place], "id": "check-own", "source": 'd2l.check("bn.own", 1)'})
+
+
+def without(cells):
+    del cells[at(cells, "stub-bias") - 1 : at(cells, "solution-bias") + 1]
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (merge("solution-freeze", "exercise-bias"), "below the check of bn.freeze is not its solution and nothing"),
+        (merge("stub-bias", "check-bias"), "no empty stub above the check of bn.bias"),
+        (replace("solution-bias", "<details><summary>Solution", "<details><summary>Answer"), "check of bn.bias"),
+        (replace("solution-bias", "</details>", ""), "check of bn.bias is not its solution"),
+        (replace("stub-bias", "raise NotImplementedError", "return 1  #"), "no empty stub above the check of bn.bias"),
+        (replace("stub-momentum", "= None", "= 3"), "no empty stub above the check of bn.momentum"),
+        (replace("check-bias", "d2l.check", "print"), "a solution stands where no exercise ends: '<details>"),
+        (split, "check of bn.bias is not its solution"),
+        (to_the_end, "check of bn.bias is not its solution"),
+        (twice, "a solution stands where no exercise ends: '<details>"),
+        (own_exercise, "bn.own is checked twice, or no exercise of the package"),
+        (without, "without bn.bias: `git checkout -- notebooks`"),
+        (lambda cells: cells.append("text"), "`git checkout -- notebooks/01_batch_norm.ipynb`"),
+    ],
+)
+def test_there_is_no_handout_unless_all_solutions_are_found(upstream, edit, reason):
+    edited(upstream, edit)
+    result = tool(upstream, "handout")
+    assert result.returncode == 1
+    assert result.stderr.startswith("There is no handout ") and result.stderr.count("\n") == 1
+    assert reason in result.stderr
+    assert not (upstream / "build").exists()
 
 
 @pytest.mark.parametrize(
@@ -128,5 +229,5 @@ def test_a_handout_is_not_lost_to_a_broken_chapter(upstream):
     assert tool(upstream, "handout").returncode == 0
     (upstream / CHAPTER).write_text("{")
     result = tool(upstream, "handout")
-    assert result.returncode == 1 and result.stderr.startswith(f"{CHAPTER} is no notebook")
+    assert result.returncode == 1 and result.stderr.startswith(f"There is no handout of {CHAPTER} (")
     assert (upstream / "build" / "handout" / "01_batch_norm.ipynb").exists()
