@@ -1,5 +1,6 @@
 """The stored notebooks: clean, complete, and compared by nbval in earnest."""
 
+import ast
 import importlib.util
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from d2lhelpers.exercises import CHAPTERS, EXERCISES
+from nbconvert import PythonExporter
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -95,6 +97,23 @@ def test_most_outputs_are_compared(path):
     cells = code_cells(path)
     ignored = [cell for cell in cells if "nbval-ignore-output" in tags(cell)]
     assert len(ignored) <= len(cells) / 3
+
+
+@each_notebook
+def test_the_cells_are_plain_python(path):
+    tree = ast.parse("\n".join(cell.source for cell in code_cells(path)))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert not names & {"get_ipython", "display"}  # which only IPython defines
+
+
+def test_a_chapter_runs_as_a_program_where_there_is_no_display(tmp_path, smoke, monkeypatch):
+    for name in ("MPLBACKEND", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    program = tmp_path / "chapter.py"
+    program.write_text(PythonExporter().from_filename(ROOT / "notebooks" / "02_vgg.ipynb")[0])
+    result = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "epoch 1, loss" in result.stdout
 
 
 @each_notebook

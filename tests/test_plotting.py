@@ -5,6 +5,11 @@ import io
 import d2lhelpers as d2l
 import numpy as np
 import pytest
+from d2lhelpers.drawing import style
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.pylabtools import select_figure_formats
+from matplotlib_inline.config import InlineBackend
+from traitlets.config import Config
 
 
 def lengths(ax):
@@ -50,6 +55,37 @@ def test_bars_of_different_parts(other):
     for panels in ({"MACs": bars}, {"MACs": {"lean": bars["lean"]}, "bytes": {"lean": other}}):
         with pytest.raises(ValueError, match="panels has .*, but p, q in .*; they must be the same"):
             d2l.plot_bars(panels)
+
+
+@pytest.fixture
+def shell(monkeypatch, tmp_path):
+    """An IPython that nobody has chosen anything in."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    InlineBackend.clear_instance()
+    yield InteractiveShell()
+    InlineBackend.clear_instance()
+
+
+def config(shell, **options):
+    InlineBackend.instance(parent=shell, shell=shell).update_config(Config(InlineBackend=options))
+
+
+@pytest.mark.parametrize(
+    ("choose", "kind", "sharp"),
+    [
+        (lambda shell: None, "image/png", True),
+        (lambda shell: select_figure_formats(shell, "png"), "image/png", True),  # as every inline kernel does
+        (lambda shell: select_figure_formats(shell, "svg"), "image/svg+xml", False),
+        (lambda shell: config(shell, figure_formats={"svg"}), "image/svg+xml", False),
+        (lambda shell: config(shell, figure_formats={"png"}), "image/png", False),
+    ],
+)
+def test_a_notebook_shows_figures_sharply_unless_something_else_was_chosen(shell, choose, kind, sharp):
+    choose(shell)
+    style._sharpen(shell)
+    data, metadata = shell.display_formatter.format(d2l.plot_bars({"x": {"a": 1}}))
+    assert set(data) == {"text/plain", kind}
+    assert ("width" in metadata.get(kind, {})) == sharp
 
 
 def pixels(figure):

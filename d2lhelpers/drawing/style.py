@@ -1,7 +1,9 @@
 """One look for all figures; colours are those of Okabe & Ito (2008), which colour-blind readers can tell apart."""
 
 import IPython.display
+from matplotlib.figure import Figure
 from matplotlib_inline import backend_inline
+from matplotlib_inline.config import InlineBackend
 
 BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW = "#0072B2 #E69F00 #009E73 #CC79A7 #56B4E9 #D55E00 #F0E442".split()
 PALETTE = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, YELLOW)
@@ -12,8 +14,20 @@ if not hasattr(IPython.display, "set_matplotlib_formats"):
     IPython.display.set_matplotlib_formats = backend_inline.set_matplotlib_formats
 
 
+def _sharpen(shell):
+    """Let a notebook show figures with two pixels for one, unless something else has been chosen."""
+    inline = InlineBackend.instance(parent=shell)
+    shown_as = [kind for kind, by in shell.display_formatter.formatters.items() if Figure in by.type_printers]
+    if "figure_formats" not in inline.config.InlineBackend and shown_as in ([], ["image/png"]):
+        inline.shell, inline.figure_formats = shell, {"retina"}
+
+
+if IPython.get_ipython():  # here, as a magic in the chapters would keep them from being run as plain Python
+    _sharpen(IPython.get_ipython())
+
+
 def set_figsize(figsize=(3.5, 2.5)):
-    """Set the size of the figures that `plt` makes, and let notebooks show them sharply.
+    """Set the size of the figures that `plt` makes.
 
     Args:
         figsize (tuple[float, float]): width and height in inches.
@@ -22,7 +36,6 @@ def set_figsize(figsize=(3.5, 2.5)):
     """
     import matplotlib.pyplot as plt  # here, as only those who plot by hand wait for it
 
-    backend_inline.set_matplotlib_formats("retina")
     plt.rcParams["figure.figsize"] = figsize
 
 
