@@ -24,7 +24,7 @@ def refuse(name, value, right):
 
 
 def reason_of(error):
-    """Return what an error of MXNet says, in one line and without where it happened."""
+    """Return what an error, such as one of MXNet, says, in one line and without where it happened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     checks = [line.rpartition("Check failed: ")[2] for line in lines if "Check failed: " in line]
     return (checks or lines[-1:] or [type(error).__name__])[0]

@@ -1,5 +1,7 @@
 """Sliders around charts."""
 
+from unittest.mock import Mock
+
 import d2lhelpers as d2l
 import ipywidgets
 import pytest
@@ -53,6 +55,13 @@ def test_what_is_not_possible_is_said_and_the_picture_stays():
     sliders.controls["length"].value = 8
     assert sliders.message.value == ""
     assert bytes(sliders.image.value) != before
+
+
+def test_a_picture_that_cannot_be_drawn_is_said(monkeypatch):
+    sliders, _ = explorer()
+    monkeypatch.setattr(Figure, "savefig", Mock(side_effect=RuntimeError("latex could not be found")))
+    sliders.controls["length"].value = 5
+    assert sliders.message.value == "<b>Not possible:</b> latex could not be found"
 
 
 @pytest.mark.parametrize(

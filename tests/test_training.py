@@ -4,6 +4,7 @@ import gc
 import random
 import re
 import weakref
+from unittest.mock import Mock
 
 import d2lhelpers as d2l
 import d2lzh
@@ -380,6 +381,20 @@ def test_live_curves_are_one_display_with_constant_text(monkeypatch, capsys):
     assert {bundle["text/plain"] for bundle in shown} == {"<training curves>"}
     assert all(bundle["image/png"].startswith(b"\x89PNG") for bundle in shown)
     assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize("reason", ["latex could not be found", "the display is closed"])
+def test_curves_that_cannot_be_drawn_end_no_training(reason, monkeypatch, capsys):
+    monkeypatch.setattr(run, "get_ipython", type("ZMQInteractiveShell", (), {}))
+    monkeypatch.setattr(live.LiveCurves, "due", lambda self: True)
+    monkeypatch.setattr(live, "display", Mock(side_effect=OSError("the display is closed")))
+    if "latex" in reason:
+        monkeypatch.setenv("PATH", "")
+        monkeypatch.setitem(matplotlib.rcParams, "text.usetex", True)
+    history = fit(network())
+    said = rf"The training curves cannot be drawn \(.*{reason}\); the training goes on without them\.\n"
+    assert re.fullmatch(said, capsys.readouterr().out)
+    assert len(history.test_acc) == 2 and not history.stopped
 
 
 def test_figures():

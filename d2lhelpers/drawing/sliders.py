@@ -8,7 +8,7 @@ import ipywidgets as widgets
 from matplotlib.figure import Figure
 from traitlets import TraitError
 
-from ..arguments import describe, refuse
+from ..arguments import describe, reason_of, refuse
 
 
 def explore(chart, **choices):
@@ -16,7 +16,7 @@ def explore(chart, **choices):
 
     Args:
         chart (callable): chart(figure=None, **values) → Figure. It draws the first time, and redraws the figure that it
-            is given after that. Its defaults are where the sliders start. A `ValueError` is shown as a sentence, and
+            is given after that. Its defaults are where the sliders start. What it raises later is shown, and
             the last picture stays.
         **choices (tuple | list): for each slider by its argument: (lowest, highest) or (lowest, highest, step), or a
             list of values to choose from.
@@ -81,8 +81,8 @@ class Explorer:
         try:
             self._draw()
             self.message.value = ""
-        except ValueError as error:
-            self.message.value = f"<b>Not possible:</b> {html.escape(str(error))}"
+        except Exception as error:  # a notebook does not show what is raised while a slider moves
+            self.message.value = f"<b>Not possible:</b> {html.escape(reason_of(error))}"
 
     def _draw(self):
         figure = self.chart(self.figure, **{name: control.value for name, control in self.controls.items()})

@@ -1,12 +1,14 @@
 """The live training curves."""
 
 import io
+import math
 import time
 
 import numpy as np
 from IPython.display import display
 from matplotlib.figure import Figure
 
+from ..arguments import reason_of
 from ..drawing.style import BLUE, GREEN, RED, tidy
 
 
@@ -44,14 +46,26 @@ class LiveCurves:
         return time.monotonic() >= self.next_draw
 
     def draw(self, history, fraction, text):
-        """Draw the curves so far.
+        """Draw the curves so far. Where that fails, it is said once and not tried again: the training goes on.
 
         Args:
             history (History): what has been measured.
             fraction (float): how much of the work is done, from 0 to 1.
             text (str): what to say above the bar.
         """
+        if self.next_draw == math.inf:
+            return
         start = time.monotonic()
+        try:
+            self._show(history, fraction, text)
+        except Exception as error:  # of matplotlib, with the settings of its user, or of the notebook's display
+            print(f"The training curves cannot be drawn ({reason_of(error)}); the training goes on without them.")
+            self.next_draw = math.inf
+        else:
+            now = time.monotonic()
+            self.next_draw = now + max(1.0, 20 * (now - start))
+
+    def _show(self, history, fraction, text):
         epochs, losses, accuracies = np.array(history.steps).reshape(-1, 3).T
         self.loss_line.set_data(epochs, losses)
         self.train_line.set_data(epochs, accuracies)
@@ -75,5 +89,3 @@ class LiveCurves:
             self.handle = display(bundle, raw=True, metadata=size, display_id=True)
         else:
             self.handle.update(bundle, raw=True, metadata=size)
-        now = time.monotonic()
-        self.next_draw = now + max(1.0, 20 * (now - start))
