@@ -19,6 +19,11 @@ BIN := .venv/bin
 COMPILE = $(PYTHON) tools/bootstrap.py uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
+# Jupyter and uv stop where they cannot write into the home, as in a container with any user's number
+ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+export HOME := $(CURDIR)/build/home
+endif
+
 .PHONY: help env lab test notebooks lint handout links book lock audit reference bench scale clean
 
 help: ## List the targets

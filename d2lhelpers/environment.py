@@ -1,12 +1,21 @@
-"""The environment variables from which OpenMP and MXNet take, when they are loaded, the number of their threads."""
+"""The environment variables that libraries read when they are loaded: the number of threads, and the home."""
 
 import contextlib
 import os
 import re
+from pathlib import Path
 
 import loky
 
 _COUNT = re.compile(r"OMP_NUM_THREADS|OMP_THREAD_LIMIT|LOKY_MAX_CPU_COUNT|MXNET_\w*THREADS")
+
+
+def find_home():
+    """Take `/` for the home of a user who has none, as Docker does: matplotlib is not imported without any."""
+    try:
+        Path.home()
+    except RuntimeError:  # no HOME, and a user's number that the system does not know
+        os.environ["HOME"] = "/"
 
 
 def _ignore_junk():

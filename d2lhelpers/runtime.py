@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from .environment import count_threads, threads
+from .environment import count_threads, find_home, threads
 
 # The libraries of the cu112 extra, each after those it needs. The wheel of mxnet-cu112 looks for them on the system
 # only; loaded beforehand and globally, the copies from PyPI are found as well.
@@ -57,6 +57,7 @@ def _explain_import_failure(error):
     return f"MXNet cannot be loaded ({text}): rebuild the environment with `make clean env`."
 
 
+find_home()
 most_threads, threads_are_fixed = count_threads()
 try:
     with threads(most_threads):

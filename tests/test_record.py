@@ -3,8 +3,10 @@
 import contextlib
 import csv
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import d2lhelpers as d2l
 import pytest
@@ -49,6 +51,32 @@ def test_by_default_it_lies_in_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     d2l.check("bn.momentum", 3, 3)
     assert json.loads((tmp_path / ".d2l-progress.json").read_text())["version"] == 1
+
+
+# Leaves root's rights behind, but that to read everything: this Python may be in root's own folder.
+NOBODY = (
+    "setpriv --reuid=12345 --regid=12345 --clear-groups --inh-caps=+dac_read_search --ambient-caps=+dac_read_search"
+)
+CHECKED = "import d2lhelpers as d2l; print(d2l.check('bn.momentum', 3.2566, 44), d2l.progress('bn'))"
+
+
+@pytest.mark.parametrize(("home", "done"), [("writable", "1 of 8"), ("read-only", "0 of 8"), (None, "0 of 8")])
+def test_in_a_read_only_folder_it_lies_in_the_home_if_there_is_one(tmp_path, home, done):
+    for folder in ("writable", "read-only"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "writable").chmod(0o777)
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(d2l.__file__).parents[1])}
+    if home:
+        environment["HOME"] = str(tmp_path / home)
+    command = [*NOBODY.split(), sys.executable, "-c", CHECKED]
+    options = {"env": environment, "cwd": tmp_path / "read-only", "capture_output": True, "text": True}
+    if os.getuid() or subprocess.run([*command[:-2], "-c", ""], **options).returncode:
+        pytest.skip("becoming another user needs root")
+    result = subprocess.run(command, **options)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("bn.momentum: right.") and done in result.stdout
+    assert ("could not be recorded: [Errno 13] Permission denied" in result.stdout) == (home != "writable")
+    assert (tmp_path / "writable" / ".d2l-progress.json").exists() == (home == "writable")
 
 
 def test_the_table(path):
@@ -109,11 +137,13 @@ def test_the_record_of_a_newer_version_is_left_alone(path):
     assert path.read_text() == content
 
 
-def test_where_nothing_can_be_written_the_verdict_says_so(monkeypatch):
-    monkeypatch.setenv("D2L_PROGRESS", "/proc/nowhere/progress.json")
+@pytest.mark.parametrize("path", ["/proc/nowhere/progress.json", "/", "/proc"])
+def test_where_nothing_can_be_written_the_verdict_says_so(path, monkeypatch):
+    monkeypatch.setenv("D2L_PROGRESS", path)
     verdict = d2l.check("bn.momentum", 3.2566, 44)
     assert verdict.status == "right"
-    assert "could not be recorded" in verdict.message
+    assert "could not be recorded" in verdict.message and "Set D2L_PROGRESS to a file" in verdict.message
+    assert "0 of 8 exercises done" in str(d2l.progress("bn"))
 
 
 ADD_MANY = """

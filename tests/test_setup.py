@@ -297,6 +297,14 @@ def test_lab_follows_port_and_browser(variables, present, absent):
     assert ("--allow-root" in command) == (os.getuid() == 0)
 
 
+@pytest.mark.parametrize("home", [None, "", "/nowhere"])
+def test_a_home_that_cannot_be_written_is_replaced(tmp_path, home):
+    script(tmp_path / "jupyter-lab", 'echo "$HOME"')
+    variables = {"HOME": str(tmp_path) if home is None else home}
+    result = run("make", "-s", "lab", "PYTHON=true", f"BIN={tmp_path}", **variables)
+    assert result.stdout.strip() == str(tmp_path if home is None else ROOT / "build" / "home")
+
+
 @pytest.mark.parametrize("failing", ["notebooks", "tests", None])
 def test_make_test_runs_both_halves_and_fails_with_either(tmp_path, failing):
     script(tmp_path / "pytest", f'echo "$*"; case "$*" in *{failing}) exit 1; esac')

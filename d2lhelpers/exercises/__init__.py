@@ -70,7 +70,7 @@ def hint(name):
 
 
 def progress(chapter=None):
-    """Return which exercises are done, as recorded in `.d2l-progress.json` in the working folder.
+    """Return which exercises are done, as recorded in `.d2l-progress.json`.
 
     Args:
         chapter (str, optional): `bn`, `vgg`, `nin` or `googlenet`; all without it.

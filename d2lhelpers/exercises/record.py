@@ -15,8 +15,12 @@ VERSION = 1
 
 
 def file():
-    """Return the path of the record: `$D2L_PROGRESS`, else `.d2l-progress.json` in the working folder."""
-    return Path(os.environ.get("D2L_PROGRESS") or ".d2l-progress.json")
+    """Return the path of the record: `$D2L_PROGRESS`, else `.d2l-progress.json` in the working folder.
+
+    Where that folder may only be read, as one that a class shares, it is in the home folder.
+    """
+    folder = "" if os.access(".", os.W_OK) else os.path.expanduser("~")
+    return Path(os.environ.get("D2L_PROGRESS") or os.path.join(folder, ".d2l-progress.json"))
 
 
 def _load(path):
@@ -78,8 +82,8 @@ def add(name, right):
                 entry["done"] = datetime.datetime.now().isoformat(timespec="seconds")
             text = json.dumps({"version": VERSION, "exercises": entries}, indent=1)
             write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
-    except OSError as error:
-        return f"(Your progress could not be recorded: {error}.)"
+    except (OSError, ValueError) as error:  # the latter of a D2L_PROGRESS that can be no file, such as "/"
+        return f"(Your progress could not be recorded: {error}. Set D2L_PROGRESS to a file that you may write.)"
     return note
 
 
