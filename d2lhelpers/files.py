@@ -19,6 +19,20 @@ def locked(path, wait=True):
         yield
 
 
+def unusable(folder):
+    """Return why files cannot be written into a folder, which need not exist yet; None where they can."""
+    try:
+        folder.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # a name that the system does not take, or may not be looked at
+        return getattr(error, "strerror", None) or str(error)
+    nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not nearest.is_dir():
+        return f"{nearest} is no folder"
+    return None if os.access(nearest, os.W_OK | os.X_OK) else f"nothing may be written into {nearest}"
+
+
 def write_whole(path, write):
     """Let `write(path)` write a file beside `path`, then put it in its place; OSError leaves nothing behind."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")

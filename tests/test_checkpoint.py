@@ -96,7 +96,7 @@ def train(folder, num_epochs, optimizer="sgd", lr=0.1, kind=lambda batches: batc
     return values(net)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd", "nag", "adagrad"])
+@pytest.mark.parametrize("optimizer", ["adam", "nadam", "sgd", "nag", "adagrad"])
 def test_optimizers(tmp_path, optimizer):
     whole = train(tmp_path / "whole", 3, optimizer, 0.01)
     train(tmp_path / "parts", 2, optimizer, 0.01)
@@ -190,24 +190,9 @@ REFUSALS = {
     "no optimizer": (lambda f: (f / f"{LAST}.states").unlink(), {}, "epoch-00002.states is missing"),
     "foreign": (lambda f: (f / f"{LAST}.json").write_text('{"a": 1}'), {}, "was not written by d2lhelpers"),
     "a list": (lambda f: (f / f"{LAST}.json").write_text("[1]"), {}, "was not written by d2lhelpers"),
-    "another format": (lambda f: edit(f / f"{LAST}.json", format=9), {}, "has format 9, and this version .* reads 3"),
-    "another width": (
-        None,
-        {"net": lambda: network(17)},
-        r"its parameter 4.weight is \[\[16, .*here it is \[\[17, 0\]",
-    ),
-    "another network": (None, {"net": lambda: nn.Dense(10)}, "is of another training: its parameter"),
-    "frozen": (None, {"net": lambda: frozen(network())}, "its parameter 1.gamma is .*'write'.*'null'"),
-    "learning rate": (None, {"lr": 0.2}, "its learning rate is 0.1, here it is 0.2"),
-    "momentum": (None, {"momentum": 0.5}, "its momentum is 0.9, here it is 0.5"),
-    "seed": (None, {"seed": 1}, "its seed is 0, here it is 1"),
-    "other data": (None, {"train_size": 128}, "its batches an epoch is 10, here it is 2"),
+    "another format": (lambda f: edit(f / f"{LAST}.json", format=9), {}, "has format 9, and this version .* reads 4"),
+    "another training": (None, {"lr": 0.2}, "is of another training: lr of optimizer was 0.1, here it is 0.2"),
 }
-
-
-def frozen(net):
-    net.collect_params(".*gamma").setattr("grad_req", "null")
-    return net
 
 
 @pytest.mark.parametrize("name", REFUSALS)
@@ -217,7 +202,6 @@ def test_what_does_not_fit_is_refused_in_a_sentence_and_not_touched(tmp_path, na
     if spoil:
         spoil(tmp_path)
     before = files(tmp_path)
-    options = {key: value() if key == "net" else value for key, value in options.items()}
     with pytest.raises(ValueError, match=sentence) as caught:
         fit(tmp_path, 3, **options)
     assert "\n" not in str(caught.value)
@@ -320,7 +304,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bits(tmp_path):
 def test_killed_while_it_writes(tmp_path, monkeypatch, suffix, moment):
     """Stop before or after one of the three files gets its name: what a kill at that moment leaves."""
     whole, expected = fit(tmp_path / "whole", 3)
-    folder, replace = tmp_path / "killed", checkpoint.Path.replace
+    folder, replace = tmp_path / "killed", os.replace
 
     def killed(path, target):
         hit = target.name == f"epoch-00002{suffix}"
@@ -328,12 +312,12 @@ def test_killed_while_it_writes(tmp_path, monkeypatch, suffix, moment):
             replace(path, target)
         if hit:
             shutil.copytree(folder, tmp_path / "left")
-        return target
 
-    monkeypatch.setattr(checkpoint.Path, "replace", killed)
+    monkeypatch.setattr(os, "replace", killed)
     fit(folder, 2)
     monkeypatch.undo()
     left = tmp_path / "left"
+    assert "epoch-00001.json" in files(left)
     net, history = fit(left, 3)
     assert history.loss == pytest.approx(expected.loss, rel=1e-4)
     for ours, theirs in zip(values(net), values(whole), strict=True):

@@ -79,6 +79,28 @@ class Counting(nn.HybridBlock):
         return X
 
 
+class CountingBelow(Counting):
+    """Counts in the class above."""
+
+    def hybrid_forward(self, F, X):
+        return super().hybrid_forward(F, X)
+
+
+class Scaled(nn.HybridBlock):
+    def hybrid_forward(self, F, X):
+        return X * 2
+
+
+class CountingAbove(Scaled):
+    """Counts where the class above only computes."""
+
+    calls = 0
+
+    def hybrid_forward(self, F, X):
+        self.calls += 1
+        return X
+
+
 class Keeping(nn.HybridBlock):
     """Shows its owner what has passed."""
 
@@ -130,11 +152,16 @@ def test_it_trains_as_if_it_were_not_compiled(kind):
     assert histories[0].test_acc == histories[1].test_acc
 
 
-def test_what_code_keeps_is_kept_at_every_step():
-    counting, keeping = Counting(), Keeping()
-    for block in (counting, keeping):
-        train(network(block), 1)
+@pytest.mark.parametrize("kind", [Counting, CountingBelow, CountingAbove])
+def test_what_code_counts_is_counted_at_every_step(kind):
+    counting = kind()
+    train(network(counting), 1)
     assert counting.calls >= 2 * len(batches())
+
+
+def test_what_code_keeps_is_kept_at_every_step():
+    keeping = Keeping()
+    train(network(keeping), 1)
     assert len([X for X in keeping.seen if isinstance(X, nd.NDArray)]) >= 2 * len(batches())
 
 

@@ -5,17 +5,21 @@ import dataclasses
 import hashlib
 import json
 import random
+import weakref
 from pathlib import Path
 
 import numpy as np
 
-from ..files import locked, write_whole
+from ..arguments import is_number, refuse
+from ..files import locked, unusable, write_whole
 from ..runtime import mx
 from .history import History, number
+from .identity import differs, identity
 from .run import Callback
 
-FORMAT = 3  # 2 had another seed for each epoch; 1 lost the optimizer's state on several devices
+FORMAT = 4  # 3 took one training for another; 2 had another seed for each epoch; 1 lost the state on several devices
 KEPT = 2  # the newest checkpoints; older ones are deleted
+_worked = weakref.WeakKeyDictionary()  # network -> folder -> identity before and after the last training here
 
 
 def _sha256(path):
@@ -53,8 +57,12 @@ class Checkpoint(Callback):
     """Keeps a training in a folder after each epoch; the same call goes on there, as if it had never been stopped.
 
     An epoch is `.params`, `.states` and, last of all, `.json` with the hashes of the other two: whatever a training
-    that was killed had begun to write is ignored. What is damaged or of another training is refused and left alone.
-    The `.params` can be loaded with `net.load_parameters`. Nothing is pickled.
+    that was killed had begun to write is ignored. The `.params` can be loaded with `net.load_parameters`. Nothing is
+    pickled.
+
+    What is damaged is refused and left alone, and so is what is of another training, in which anything differs that
+    changes the result: only `num_epochs` may grow. Random generators are put back, not compared: MXNet's cannot be
+    asked where it is, so what `set_seed` does before `train` shows only in weights that are drawn already.
     """
 
     order = 2  # after a `Cluster`, which says which of the processes this one is
@@ -64,19 +72,28 @@ class Checkpoint(Callback):
 
         Args:
             folder (str | pathlib.Path): where to keep the training.
+
+        Raises:
+            ValueError: it is no path.
         """
-        self.root = Path(folder).expanduser()
+        try:
+            self.root = Path(folder or None).expanduser()
+        except (TypeError, RuntimeError):  # the latter for the home of somebody unknown
+            refuse("folder", folder, "the path of a folder")
 
     # as a callback
 
     def check(self, run):
-        """Refuse what is damaged or of another training, and a folder in use."""
+        """Refuse what is damaged or of another training, and a folder in use or in which nothing can be kept."""
         self.folder = self.root / f"worker-{run.rank}" if run.workers > 1 else self.root
+        if reason := unusable(self.folder):
+            raise ValueError(f"No checkpoint can be kept in {self.folder}: {reason}. Name another folder.")
+        self.identity = identity(run)
         if (self.folder / "lock").exists():
             with self._alone():
                 pass
         if newest := self._newest():
-            self._read(newest, run)
+            self.identity = self._read(newest, run)["training"]
 
     def train_begin(self, run):
         """Go on after the newest epoch that all processes have."""
@@ -95,7 +112,9 @@ class Checkpoint(Callback):
             print(f"Epoch {len(run.history.loss)} could not be kept in {self.folder} ({error}); training goes on.")
 
     def train_end(self, run):
-        """Leave the folder to others."""
+        """Leave the folder to others, and note how the training leaves the network: the same call may come again."""
+        with contextlib.suppress(mx.base.MXNetError):  # after an error on the device, the weights may be unreadable
+            _worked.setdefault(run.net, {})[self.folder] = self.identity, identity(run)
         self.lock.close()
 
     # what is kept
@@ -127,23 +146,6 @@ class Checkpoint(Callback):
             "or delete this one."
         )
 
-    def _identity(self, run):
-        """Return what must be the same for a training to be the same one."""
-        optimizer = run.optimizer
-        identity = {
-            "optimizer": type(optimizer).__name__,
-            "learning rate": optimizer.lr,
-            "weight decay": optimizer.wd,
-            "momentum": getattr(optimizer, "momentum", None),
-            "batches an epoch": len(run.train_iter),
-            "batch size": run.batch_size,
-            "seed": getattr(run.train_iter, "seed", None),
-            "workers": run.workers,
-        }
-        for name, parameter in run.net._collect_params_with_prefix().items():
-            identity[f"parameter {name}"] = [list(parameter.shape), parameter.grad_req]
-        return identity
-
     def _read(self, epoch, run):
         """Return the record of an epoch; refuse one that is damaged, of another training or of another version."""
         path = self._path(epoch)
@@ -162,15 +164,9 @@ class Checkpoint(Callback):
             file = self.folder / name
             if not file.exists() or _sha256(file) != sha256:
                 self._refuse(path, f"is damaged ({name} {'is another' if file.exists() else 'is missing'})")
-        recorded, current = record["training"], self._identity(run)
-        for name in [*current, *recorded]:
-            theirs, ours = recorded.get(name), json.loads(_text(current.get(name)))
-            same = theirs == ours
-            if name.startswith("parameter") and theirs and ours and len(theirs[0]) == len(ours[0]):
-                fits = all(b <= 0 or a == b for a, b in zip(theirs[0], ours[0], strict=True))  # 0 is not known yet
-                same = fits and theirs[1] == ours[1]
-            if not same:
-                self._refuse(path, f"is of another training: its {name} is {theirs}, here it is {ours}")
+        worked = _worked.get(run.net, {}).get(self.folder, ({}, {}))
+        if difference := differs(record["training"], self.identity, worked):
+            self._refuse(path, f"is of another training: {difference}")
         return record
 
     def _restore(self, epoch, run):
@@ -198,10 +194,10 @@ class Checkpoint(Callback):
         kind, keys, *position = np.random.get_state()
         record = {
             "format": FORMAT,
-            "training": self._identity(run),
+            "training": self.identity,
             "history": dataclasses.asdict(run.history),
             "optimizer": {
-                "num_update": optimizer.num_update,
+                "numbers": [_numbers(part) for part in (optimizer, optimizer.lr_scheduler)],
                 "counts": {names[i]: max(count.get(i, 0) for count in counts) for i in updated},
                 "states": states,
             },
@@ -223,7 +219,9 @@ class Checkpoint(Callback):
 
     def _set_states(self, run, record, arrays):
         optimizer = run.optimizer
-        optimizer.num_update = record["num_update"]
+        for part, numbers in zip((optimizer, optimizer.lr_scheduler), record["numbers"], strict=True):
+            for name, value in numbers.items():
+                setattr(part, name, value)
         for device in run.trainer._contexts:
             optimizer._set_current_context(device.device_id)  # makes this device's table of counts
         updaters = _updaters(run.trainer)
@@ -235,6 +233,11 @@ class Checkpoint(Callback):
                 if name in record["states"]:
                     updater.states[index] = _unpack(record["states"][name], arrays)
                     updater.states_synced[index] = False  # it is moved to the weight's device when it is used
+
+
+def _numbers(part):
+    """Return the numbers of an optimizer or a scheduler: the count of updates, and whatever else moves with them."""
+    return {name: value for name, value in getattr(part, "__dict__", {}).items() if is_number(value)}
 
 
 def _names(run):

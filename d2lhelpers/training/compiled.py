@@ -19,26 +19,33 @@ BUILTINS = set(
 ATTRIBUTES = {*dir(mx.sym), *dir(mx.sym.Symbol), "_children", "items", "keys", "values"}
 
 
+def own_classes(kind):
+    """Return a class and those above it, as far as they are not MXNet's."""
+    return [base for base in kind.__mro__ if not base.__module__.startswith("mxnet.") and base is not object]
+
+
+def instructions(code):
+    """Yield the instructions of a function's code and of the functions inside."""
+    for step in dis.get_instructions(code):
+        yield step
+        if hasattr(step.argval, "co_code"):
+            yield from instructions(step.argval)
+
+
 def _own_functions(block):
-    """Return the functions of a block that are called at each step and are not MXNet's, by name."""
-    found = {"_func": getattr(block, "_func", None)}  # of a HybridLambda
-    for kind in type(block).__mro__:
-        if not kind.__module__.startswith("mxnet.") and kind is not object:
-            found |= {name: value for name, value in vars(kind).items() if name != "__init__"}
-    return {name: function for name, function in found.items() if hasattr(function, "__code__")}
+    """Return (name, function) of what is called at each step of a block and is not MXNet's."""
+    members = [("_func", getattr(block, "_func", None))]  # of a HybridLambda
+    for kind in own_classes(type(block)):
+        members += [(name, value) for name, value in vars(kind).items() if name != "__init__"]
+    return [(name, function) for name, function in members if hasattr(function, "__code__")]
 
 
 def _is_plain(block):
     """Tell whether a block's own code only computes: with operators, its own attributes and its own functions."""
     functions = _own_functions(block)
-    codes, known = (
-        [function.__code__ for function in functions.values()],
-        ATTRIBUTES | set(vars(block)) | set(functions),
-    )
-    while codes:
-        code = codes.pop()
-        codes += [constant for constant in code.co_consts if hasattr(constant, "co_code")]
-        for step in dis.get_instructions(code):
+    known = ATTRIBUTES | set(vars(block)) | {name for name, _ in functions}
+    for _, function in functions:
+        for step in instructions(function.__code__):
             if step.opname in STORES or step.opname in ("LOAD_GLOBAL", "LOAD_NAME") and step.argval not in BUILTINS:
                 return False
             if step.opname in ("LOAD_ATTR", "LOAD_METHOD") and step.argval not in known:
@@ -46,7 +53,7 @@ def _is_plain(block):
     return True
 
 
-def _nodes(symbol):
+def nodes(symbol):
     """Return a graph without the names of its operators, which count all that were ever made."""
     graph = json.loads(symbol.tojson())
     return [
@@ -100,7 +107,7 @@ class Scorer:
         try:
             for mode in (autograd.predict_mode, autograd.train_mode):
                 with mode():
-                    graphs.append(_nodes(self._symbols()[1]))
+                    graphs.append(nodes(self._symbols()[1]))
         except Exception:  # whatever that code raises
             return None
         return graphs

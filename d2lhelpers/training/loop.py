@@ -12,8 +12,8 @@ from .run import Run
 autograd, gluon = mx.autograd, mx.gluon
 
 
-def _train(run, loss, trainer):
-    run.trainer, score = trainer, Scorer(run.net, loss)
+def _train(run):
+    trainer, score = run.trainer, Scorer(run.net, run.loss)
     with run:
         for epoch in range(run.first, run.num_epochs):
             run.epoch = epoch
@@ -79,9 +79,10 @@ def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, *, batch_s
         refuse("trainer", trainer, "gluon.Trainer(net.collect_params(), 'sgd', ...)")
     if not set(map(id, trainable_parameters(net))) & set(map(id, trainer._params)):
         raise ValueError("trainer is of another network: make it of net.collect_params().")
-    run = Run(net, trainer.optimizer, train_iter, test_iter, devices, num_epochs, batch_size, callbacks, verbose)
+    run = Run(net, loss, trainer.optimizer, train_iter, test_iter, devices, num_epochs, batch_size, callbacks, verbose)
+    run.trainer = trainer
     run.check()
-    return _train(run, loss, trainer)
+    return _train(run)
 
 
 def train_ch5(net, train_iter, test_iter, batch_size, trainer, ctx, num_epochs, **options):
@@ -170,9 +171,11 @@ def fit(
     sizes = {"train_size": train_size, "test_size": test_size}
     batches = load_data_fashion_mnist(batch_size, resize, **sizes, seed=seed, ctx=devices[0])
     optimizer = mx.optimizer.create("sgd", learning_rate=lr, momentum=momentum)
-    run = Run(net, optimizer, *batches, devices, num_epochs, batch_size, callbacks, verbose)
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    run = Run(net, loss, optimizer, *batches, devices, num_epochs, batch_size, callbacks, verbose)
+    run.initializer = initializer
     run.check()
     set_seed(seed)
     net.initialize(initializer, ctx=devices, force_reinit=True)
-    trainer = gluon.Trainer(net.collect_params(), optimizer)
-    return _train(run, gluon.loss.SoftmaxCrossEntropyLoss(), trainer)
+    run.trainer = gluon.Trainer(net.collect_params(), optimizer)
+    return _train(run)

@@ -51,8 +51,9 @@ class Run:
     """The state of a training.
 
     Attributes:
-        net, optimizer, train_iter, test_iter, devices, num_epochs, batch_size: as given to `train`.
-        trainer: None before the training begins.
+        net, loss, optimizer, train_iter, test_iter, devices, num_epochs, batch_size: as given to `train`.
+        initializer: what `fit` draws the weights with; None in `train`, which leaves them as they are.
+        trainer: None before `fit` has drawn the weights.
         history: what has been measured, as far as it has been fetched from the device.
         epoch: number of the present epoch, from 0.
         rank, workers: the number of this process, from 0, and how many train together.
@@ -60,9 +61,11 @@ class Run:
         seed: what MXNet's random generators were last set to; None in the first epoch.
     """
 
-    def __init__(self, net, optimizer, train_iter, test_iter, devices, num_epochs, batch_size, callbacks, verbose):
+    def __init__(
+        self, net, loss, optimizer, train_iter, test_iter, devices, num_epochs, batch_size, callbacks, verbose
+    ):
         """Take everything; nothing is changed."""
-        self.net, self.optimizer, self.trainer = net, optimizer, None
+        self.net, self.loss, self.optimizer, self.initializer, self.trainer = net, loss, optimizer, None, None
         self.train_iter, self.test_iter, self.devices = train_iter, test_iter, devices
         self.num_epochs, self.batch_size, self.verbose = num_epochs, batch_size, verbose
         if not isinstance(callbacks, (list, tuple)) or not all(isinstance(one, Callback) for one in callbacks):
