@@ -69,6 +69,10 @@ except (ImportError, OSError, AttributeError) as failure:  # the last: NumPy 1.2
     raise ImportError(_explain_import_failure(failure)) from failure
 
 
+with contextlib.suppress(AttributeError):  # a notebook's output takes every character
+    sys.stdout.reconfigure(errors="replace")  # a terminal may lack ×, → and others
+
+
 @atexit.register
 def _finish():
     """Wait for all that is queued: at exit MXNet ends the threads of `autograd.Function` first, and waits for ever."""

@@ -1,6 +1,7 @@
 """Device, threads, budget, seed, and what is said when MXNet cannot be loaded."""
 
 import ctypes
+import os
 import shutil
 import subprocess
 import sys
@@ -92,6 +93,14 @@ def test_the_probe_runs_a_kernel():
     runtime._run_kernel(mx.cpu())
     with pytest.raises(mx.base.MXNetError):
         runtime._run_kernel(mx.gpu(99))
+
+
+@pytest.mark.parametrize("name", ["latin-1", "ascii", "utf-8"])
+def test_a_terminal_that_lacks_some_characters(name):
+    """It shows others in their place."""
+    command = [sys.executable, "-c", "import d2lhelpers; print('\\u00b7 \\u25cf')"]
+    shown = subprocess.run(command, env=os.environ | {"PYTHONIOENCODING": name}, capture_output=True, check=True)
+    assert shown.stdout.strip() == "· ●".encode(name, "replace")
 
 
 STOPPED = """
