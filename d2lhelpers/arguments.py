@@ -8,14 +8,18 @@ from .runtime import mx
 
 gluon = mx.gluon
 SHORT = 60  # characters of a value that are shown as they are
+NUMPY = (
+    "d2lhelpers works with mx.nd, not with MXNet's NumPy interface: call npx.reset_np(), then make networks and arrays "
+    "anew."
+)
 
 
 def describe(value):
     """Show a value where that is short; else name its type."""
     shown = (str, int, float, tuple, list, np.generic, mx.Context)
-    if value is None or isinstance(value, shown) and len(repr(value)) <= SHORT:
+    if value is None or isinstance(value, shown) and len(repr(value)) <= SHORT and "\n" not in repr(value):
         return repr(value)
-    return f"a {type(value).__name__}"
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
 def refuse(name, value, right):
@@ -54,9 +58,10 @@ def check_number(name, value, least, below=math.inf):
 
 
 def check_shape(name, value):
-    """Refuse what is not the shape of an array."""
+    """Return the shape of an array as a tuple; refuse what is none."""
     if not isinstance(value, (tuple, list)) or not value or not all(is_whole_number(side) for side in value):
         refuse(name, value, "a shape such as (1, 1, 28, 28)")
+    return tuple(value)
 
 
 def check_device(name, value):
@@ -66,9 +71,14 @@ def check_device(name, value):
 
 
 def check_network(name, value):
-    """Refuse what is no Gluon block."""
+    """Refuse what is no Gluon block, and one of MXNet's NumPy interface."""
     if not isinstance(value, gluon.Block):
         refuse(name, value, "a Gluon block, such as nn.Sequential()")
+    operators, arrays = [], [p._data[0] for p in value.collect_params().values() if p._data]
+    value.apply(lambda block: operators.append(getattr(block, "_op_name", None)))  # chosen when a layer is made
+    made = "convolution" in operators or "deconvolution" in operators
+    if mx.util.is_np_shape() or made or any(isinstance(array, mx.np.ndarray) for array in arrays):
+        raise ValueError(NUMPY)
 
 
 def check_named(name, value, what):
@@ -90,9 +100,14 @@ def check_same_names(name, dictionaries):
             )
 
 
+def as_numpy(value):
+    """Return an array of MXNet, of either of its interfaces, as one of NumPy; all else as it is."""
+    return value.asnumpy() if isinstance(value, mx.nd.NDArray) else value
+
+
 def check_numbers(name, values, shape=None):
     """Return finite numbers as a NumPy array of their own type; refuse all else, and another shape (None: any side)."""
-    array = values.asnumpy() if isinstance(values, mx.nd.NDArray) else np.asarray(values)
+    array = np.asarray(as_numpy(values))
     if array.dtype.kind not in "biuf":
         refuse(name, values, "numbers")
     if not array.size:

@@ -1,6 +1,7 @@
 """The layer table: exact counts, and nothing allocated for them."""
 
 import json
+import math
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from d2lhelpers.chapters.batch_norm import lenet
 from d2lhelpers.chapters.googlenet import googlenet
 from d2lhelpers.chapters.nin import nin
 from mxnet import init, nd, sym
-from mxnet.gluon import nn
+from mxnet.gluon import contrib, nn, rnn
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,22 @@ def test_a_block_with_several_outputs():
     assert len(d2l.summary(Halves(), (1, 2, 8, 8)).layers) == 1
 
 
+class Named(nn.HybridBlock):
+    """Gives what it makes by name."""
+
+    def hybrid_forward(self, F, X):
+        return {"X": X + 1, "more": [X * 2, None]}
+
+
+def test_a_block_with_named_outputs():
+    assert d2l.summary(sequential(nn.Dense(3), Named()), (1, 5)).layers[1].output_shape == ((3,), (3,))
+
+
+def convolution(F, X):
+    """One that is no layer of its own."""
+    return F.Convolution(X, F.ones((4, 2, 3)), no_bias=True, kernel=(3,), num_filter=4)
+
+
 def convolve(net, shape):
     """Return MACs of a summary, and how often the convolution multiplies two numbers that are there."""
     table = d2l.summary(net, shape)
@@ -147,6 +164,9 @@ def convolve(net, shape):
         (lambda: nn.Conv2DTranspose(4, 3, strides=2), (1, 2, 8, 9)),
         (lambda: nn.Conv2DTranspose(4, 3, strides=2, groups=2, in_channels=2), (1, 2, 8, 9)),
         (lambda: nn.Conv1DTranspose(4, 3, strides=3), (1, 2, 8)),
+        (lambda: nn.Conv3DTranspose(4, (1, 2, 3)), (1, 2, 4, 5, 6)),
+        (lambda: nn.Dense(4, flatten=False), (1, 5, 6, 2)),
+        (lambda: nn.HybridLambda(convolution), (1, 2, 8)),
     ],
 )
 def test_macs_are_the_products_that_are_added(layer, shape):
@@ -162,6 +182,77 @@ def test_macs_where_channels_come_last():
     first.add(nn.Conv2D(4, 3))
     last.add(nn.Conv2D(4, 3, layout="NHWC"))
     assert d2l.summary(first, (1, 2, 8, 9)).total_macs == d2l.summary(last, (1, 8, 9, 2)).total_macs
+
+
+class Attention(nn.HybridBlock):
+    """Multiplies by itself: with a weight of its own, and what its layers give."""
+
+    def __init__(self, dots=True):
+        super().__init__()
+        self.query, self.key, self.dots = nn.Dense(4, flatten=False), nn.Dense(4, flatten=False), dots
+
+    def hybrid_forward(self, F, X):
+        scores = F.batch_dot(self.query(X), self.key(X), transpose_b=True) if self.dots else self.query(X) + self.key(X)
+        weight = F.ones((2, 5 if self.dots else 4))
+        return F.FullyConnected(scores, weight, no_bias=True, num_hidden=2, flatten=False)
+
+
+class Weighted(nn.Block):
+    """A hand-written dense layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = self.params.get("weight", shape=(2, 6))
+
+    def forward(self, X):
+        return nd.dot(X, self.weight.data())
+
+
+def sequential(*layers):
+    net = nn.Sequential()
+    net.add(*layers)
+    net.initialize()
+    return net
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (lambda: contrib.cnn.DeformableConvolution(4, kernel_size=(3, 3)), (1, 2, 8, 9)),
+        (lambda: rnn.LSTM(4, input_size=2), (7, 1, 2)),
+        (lambda: nn.HybridLambda(lambda F, X: F.dot(X, X, transpose_b=True)), (3, 4)),
+        (lambda: nn.HybridLambda(lambda F, X: F.batch_dot(X, X, transpose_b=True)), (1, 3, 4)),
+        (lambda: nn.HybridLambda(lambda F, X: F.linalg.gemm2(X, X, transpose_b=True)), (1, 3, 4)),
+    ],
+)
+@pytest.mark.parametrize("beside", [(), (Doubled,)], ids=["traced", "beside a hand-written block"])
+def test_macs_that_are_not_counted_are_named_and_not_left_out(layer, shape, beside):
+    table = d2l.summary(sequential(layer(), nn.Dense(3), *(make() for make in beside)), shape)
+    assert math.isnan(table.layers[0].macs) and math.isnan(table.total_macs)
+    assert table.layers[1].macs > 0
+    first, *_, last = [line for line in str(table).splitlines() if "not counted" in line]
+    assert first.split()[0] == type(layer()).__name__
+    assert last.startswith("total")
+
+
+def test_macs_of_what_a_network_does_by_itself():
+    assert [(row.name, row.macs) for row in d2l.summary(Attention(dots=False), (2, 5, 3)).layers] == [
+        *(("Dense", 5 * 3 * 4), ("Dense", 5 * 3 * 4)),
+        ("Attention", 5 * 4 * 2),
+    ]
+    assert str([row.macs for row in d2l.summary(Attention(), (1, 5, 3)).layers]) == "[60, 60, nan]"
+    assert math.isnan(d2l.summary(sequential(Weighted(), nn.Dense(2)), (1, 2)).layers[0].macs)
+
+
+def test_what_has_no_macs():
+    net = sequential(nn.Embedding(6, 3), nn.BatchNorm(), nn.Activation("relu"), nn.LayerNorm(), Doubled())
+    assert [row.macs for row in d2l.summary(net, (1, 4)).layers] == [0, 0, 0, 0, 4 * 3 * 3]
+
+
+def test_a_network_of_another_type_and_a_shape_that_is_a_list():
+    net = sequential(nn.Dense(4, flatten=False), Doubled())
+    net.cast("float64")
+    assert d2l.summary(net, [1, 5, 2]).total_macs == 100
 
 
 class Rows(nn.HybridBlock):

@@ -177,7 +177,7 @@ def plot_network(nets, input_shape):
     """
     nets = nets if isinstance(nets, dict) else {"": nets}
     check_named("nets", nets, "title → network")
-    check_shape("input_shape", input_shape)
+    input_shape = check_shape("input_shape", input_shape)
     figure = Figure(dpi=100)
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()

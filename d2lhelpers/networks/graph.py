@@ -20,13 +20,18 @@ def blocks_of(net):
     return list(found.values())
 
 
+def is_hybrid(net):
+    """Tell whether the network is made of `HybridBlock`s and plain `nn.Sequential`s only."""
+    return all(isinstance(block, mx.gluon.HybridBlock) or type(block) is nn.Sequential for block in blocks_of(net))
+
+
 def can_trace(net):
     """Tell whether the network's graph can be had without running it, and so be compiled as a whole.
 
-    That is when it is made of `HybridBlock`s and plain `nn.Sequential`s only, whose code works on symbols. Any other
-    `Block` may look at numbers or at `autograd.is_training()` in its `forward`, which a graph would freeze.
+    That is when it is hybrid, and its code works on symbols. Any other `Block` may look at numbers or at
+    `autograd.is_training()` in its `forward`, which a graph would freeze.
     """
-    if not all(isinstance(block, mx.gluon.HybridBlock) or type(block) is nn.Sequential for block in blocks_of(net)):
+    if not is_hybrid(net):
         return False
     try:
         net(mx.sym.var("data"))
@@ -41,10 +46,12 @@ def is_settled(net):
 
 
 def flatten(values):
-    """Return the symbols or arrays in what a block takes or gives: one, or a list that may be nested."""
-    if isinstance(values, (list, tuple)):
+    """Return the symbols or arrays in what a block takes or gives: one, or several in whatever is nested."""
+    if isinstance(values, dict):
+        values = list(values.values())
+    if isinstance(values, (list, tuple)) or isinstance(values, mx.sym.Symbol) and len(values) > 1:
         return [part for value in values for part in flatten(value)]
-    return list(values) if isinstance(values, mx.sym.Symbol) and len(values) > 1 else [values]
+    return [values] if isinstance(values, (mx.sym.Symbol, mx.nd.NDArray)) else []
 
 
 def record_calls(net, data):
@@ -54,7 +61,7 @@ def record_calls(net, data):
     def note(block, inputs, outputs):
         inputs, outputs = flatten(inputs), flatten(outputs)
         # Before its parameters have a shape, Gluon calls a block with symbols to find out; that is no call of its own.
-        if isinstance(data, mx.sym.Symbol) or not isinstance(outputs[0], mx.sym.Symbol):
+        if isinstance(data, mx.sym.Symbol) or not any(isinstance(output, mx.sym.Symbol) for output in outputs):
             calls.append((block, inputs, outputs))
 
     blocks = blocks_of(net)
@@ -73,15 +80,15 @@ def record_calls(net, data):
     return calls
 
 
-def infer_shapes(symbols, input_shape):
+def infer_shapes(symbols, input_shape, **others):
     """Return the shape of each symbol, and of the parameters they depend on by name; nothing is allocated.
 
-    The input is the variable `data`; ValueError where the network cannot take this shape.
+    The input is the variable `data`, beside `others`; ValueError where the network cannot take this shape.
     """
     group = mx.sym.Group(symbols)
     try:
         with contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
-            arguments, shapes, auxiliary = group.infer_shape(data=input_shape)
+            arguments, shapes, auxiliary = group.infer_shape(data=input_shape, **others)
     except mx.base.MXNetError as error:
         raise ValueError(f"input_shape is {input_shape}, which this network cannot take: {reason_of(error)}") from error
     parameters = dict(zip(group.list_arguments(), arguments, strict=True))
@@ -156,6 +163,8 @@ def trace(net, input_shape):
         )
     child_of = {id(layer): i for i, child in enumerate(net._children.values()) for layer in layers_of(child)}
     calls = record_calls(net, mx.sym.var("data"))
+    if not calls[-1][2]:
+        raise ValueError("the network returns no array, and so has no graph; to draw it, return one in its forward.")
     whole = mx.sym.Group(calls[-1][2])
     entries = json.loads(whole.tojson())["nodes"]
     inputs = {entry["name"]: [entries[index]["name"] for index, *_ in entry["inputs"]] for entry in entries}
