@@ -2,6 +2,7 @@
 
 import gzip
 
+import mxnet
 import mxnet.ndarray._internal
 import mxnet.ndarray.register
 import numpy as np
@@ -27,6 +28,14 @@ def tiny_data(tmp_path):
         (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(idx(images))
         (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(idx(labels))
     return folder
+
+
+@pytest.fixture
+def numpy_interface():
+    """MXNet's NumPy interface is on, as after `npx.set_np()`."""
+    mxnet.npx.set_np()
+    yield
+    mxnet.npx.reset_np()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import functools
 
 import d2lhelpers as d2l
+import mxnet as mx
 import numpy as np
 from d2lhelpers.chapters import batch_norm as BN
 from d2lhelpers.chapters import nin as NIN
@@ -61,6 +62,7 @@ for initializer in (None, init.Xavier(), init.Normal(0.01)):
 
 right("bn.momentum", 3.26, 44)
 right("bn.momentum", np.float32(3.2566), nd.array([44]))
+right("bn.momentum", mx.np.array(3.2566), mx.np.array([44]))
 
 
 @right("bn.bug")
@@ -130,6 +132,7 @@ def hybrid_block(num_convs, num_channels):
 
 right("vgg.small-images", lambda side: nd.array(factors(side), dtype="float64"))
 right("vgg.small-images", lambda side: np.array(factors(side)))
+right("vgg.small-images", lambda side: mx.np.array(factors(side), dtype="float64"))
 
 
 def factors(side):

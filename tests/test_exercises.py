@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from d2lhelpers.chapters.googlenet import chain
 from d2lhelpers.exercises import EXERCISES
-from mxnet import nd
+from mxnet import nd, util
 from right_answers import RIGHT
 from wrong_answers import WRONG
 
@@ -34,6 +34,13 @@ def test_the_bank_is_large_enough():
 def test_a_right_answer_written_in_another_way_is_right(name, answer):
     verdict = d2l.check(name, *answer)
     assert verdict.status == "right", verdict
+
+
+@pytest.mark.parametrize("name", ["bn.freeze", "bn.momentum", "vgg.deep", "nin.memory", "googlenet.design"])
+def test_right_answers_under_mxnets_numpy_interface(name, numpy_interface):
+    verdict = d2l.check(name, *next(answer for known, answer in RIGHT if known == name))
+    assert verdict.status == "right", verdict
+    assert util.is_np_shape() and util.is_np_array()
 
 
 LAZY = {

@@ -97,6 +97,14 @@ def long_message():
     raise ValueError("x" * 10_000)
 
 
+def of_the_numpy_interface():
+    nd.exp(mx.np.ones(3))
+
+
+def for_the_numpy_interface():
+    mx.np.exp(nd.ones(3))
+
+
 def not_implemented():
     nn.Block()(nd.zeros(1))  # raises the error of a stub, but is none
 
@@ -111,6 +119,8 @@ def not_implemented():
         (leaves, "SystemExit"),
         (asserts, "AssertionError, in line"),
         (long_message, "ValueError: xxx"),
+        (of_the_numpy_interface, "Your code stopped: d2lhelpers works with mx.nd, not with MXNet's NumPy interface"),
+        (for_the_numpy_interface, "Your code stopped: d2lhelpers works with mx.nd, not with MXNet's NumPy interface"),
         (not_implemented, "NotImplementedError"),
     ],
 )
@@ -164,6 +174,7 @@ def test_the_state_of_the_notebook_is_put_back():
         random.seed(1)
         autograd.set_recording(True)
         autograd.set_training(True)
+        mx.npx.set_np()
         raise ValueError
 
     np.random.seed(5)
@@ -173,6 +184,7 @@ def test_the_state_of_the_notebook_is_put_back():
     assert (np.random.rand(), random.random()) == expected
     assert not autograd.is_recording()
     assert not autograd.is_training()
+    assert not mx.util.is_np_shape() and not mx.util.is_np_array()
 
 
 def stub():

@@ -10,6 +10,7 @@ from unittest import mock
 
 import numpy as np
 
+from ..arguments import as_numpy
 from ..networks.graph import flatten, shapes_by_node
 from ..runtime import mx
 from .judging import NotYet, shorten
@@ -62,8 +63,7 @@ def to_number(value, what):
         NotYet: it is something else, or not finite.
     """
     if isinstance(value, (mx.nd.NDArray, np.ndarray)) and value.size == 1:
-        value = value.reshape(-1)[0]
-        value = value.asscalar() if isinstance(value, mx.nd.NDArray) else value.item()
+        value = as_numpy(value).item()
     good = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
     expect(good, f"{what} must be a number; it is {_kind(value)}.")
     expect(np.isfinite(float(value)), f"{what} is {float(value)}, which is not a finite number.")
@@ -84,7 +84,7 @@ def to_array(value, shape, what):
     arrays = (mx.nd.NDArray, np.ndarray)
     expect(isinstance(value, arrays), f"{what} must be an array; it is {_kind(value)}.")
     expect(value.shape == tuple(shape), f"{what} must have the shape {tuple(shape)}; it has {value.shape}.")
-    value = value.asnumpy() if isinstance(value, mx.nd.NDArray) else value
+    value = as_numpy(value)
     expect(value.dtype.kind in "fiub", f"{what} must hold numbers; its dtype is {value.dtype}.")
     value = value.astype(np.float64)
     expect(np.isfinite(value).all(), f"{what} holds NaN or infinity. Is something divided by zero?")

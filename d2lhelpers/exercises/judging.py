@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from IPython.utils.capture import capture_output
 
+from ..arguments import NUMPY
 from ..runtime import mx, try_gpu
 
 try:
@@ -145,9 +146,11 @@ def _quietly(counter):
 
 @contextlib.contextmanager
 def _same_state():
-    """Put back the random numbers and the recording mode that the answer may have changed."""
+    """Put back the random numbers and the modes of MXNet that the answer may have changed."""
     autograd, states = mx.autograd, (np.random.get_state(), random.getstate())
     modes = autograd.is_recording(), autograd.is_training()
+    numpy_modes = mx.util.is_np_shape(), mx.util.is_np_array()
+    mx.npx.reset_np()  # what a check hands over, and makes, is of mx.nd
     try:
         yield
     finally:
@@ -155,6 +158,7 @@ def _same_state():
         random.setstate(states[1])
         autograd.set_recording(modes[0])
         autograd.set_training(modes[1])
+        mx.npx.set_np(*numpy_modes)
 
 
 @contextlib.contextmanager
@@ -220,6 +224,8 @@ _NOT_LEARNERS = tuple({str(Path(__file__).parents[1]), *map(sysconfig.get_path, 
 
 def _explain(error):
     """Say what the learner's code raised, and where."""
+    if "MXNet numpy ndarray" in str(error):
+        return f"Your code stopped: {NUMPY}".rstrip(".")
     text = str(error).rpartition("Check failed: ")[2].strip().partition("\n")[0]  # MXNet puts a stack around it
     name = type(error).__name__
     text = f"{name}: {shorten(text)}" if text else name

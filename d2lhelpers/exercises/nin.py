@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+from ..arguments import as_numpy
 from ..networks.graph import layers_of
 from ..networks.summary import summary
 from ..runtime import mx
@@ -435,7 +436,7 @@ def wrong(mistakes):
 def _three_arrays(answer):
     three = isinstance(answer, (tuple, list)) and len(answer) == 3
     expect(three, "mistakes must return three things: pictures, true labels, predicted labels.")
-    parts = dict(zip(("pictures", "true labels", "predicted labels"), answer, strict=True))
+    parts = dict(zip(("pictures", "true labels", "predicted labels"), map(as_numpy, answer), strict=True))
     for name, part in parts.items():
         good = isinstance(part, np.ndarray)
         expect(good, f"The {name} must be one NumPy array for all batches; this is {type(part).__name__}.")

@@ -4,6 +4,7 @@ from unittest import mock
 
 import numpy as np
 
+from ..arguments import as_numpy
 from ..networks.graph import infer_shapes
 from ..networks.summary import summary
 from ..runtime import mx
@@ -214,8 +215,7 @@ def small_images(savings):
     expect_callable(savings)
     slim, full = VGG.vgg(VGG.slim(VGG.VGG_11)), VGG.vgg(VGG.VGG_11)
     for side in (96, int(RANDOM.integers(32, 90)), int(RANDOM.integers(100, 220))):
-        answer = savings(side)
-        answer = answer.asnumpy() if isinstance(answer, nd.NDArray) else answer
+        answer = as_numpy(savings(side))
         pair = isinstance(answer, (tuple, list, np.ndarray)) and np.shape(answer)[:1] == (2,)
         expect(pair, "savings must return two numbers: the factor of the MACs, and that of the parameters.")
         answer = np.array([to_number(part, f"Each part of savings({side})") for part in answer])
