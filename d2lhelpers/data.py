@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arguments import check_device, check_whole_number, refuse
+from .arguments import check_device, check_whole_number, is_whole_number, refuse
 from .runtime import mx, try_gpu
 from .settings import shift_seed
 
@@ -106,7 +106,7 @@ def _check_images(images, labels):
         )
     if not images.size:
         raise ValueError(f"images has shape {images.shape}, so there are no images; at least one is needed.")
-    if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+    if labels.shape != images.shape[:1] or labels.dtype.kind not in "biu":
         raise ValueError(
             f"labels is {labels.dtype} of shape {labels.shape}; it must be whole numbers of shape {images.shape[:1]}, "
             "one for each image."
@@ -136,14 +136,14 @@ class ImageBatches:
             ValueError: an argument is not as described.
         """
         check_whole_number("batch_size", batch_size)
-        if resize is not None:
-            for side in resize if isinstance(resize, tuple) and len(resize) == 2 else (resize,):
-                check_whole_number("resize", side)
+        sides = resize if isinstance(resize, (tuple, list)) else (resize, resize)
+        if resize is not None and (len(sides) != 2 or not all(map(is_whole_number, sides))):
+            refuse("resize", resize, "a side in pixels such as 96, or (width, height)")
         check_whole_number("seed", seed, least=0)
         check_device("ctx", ctx)
         _check_images(images, labels)
         self.images, self.labels, self.batch_size = images, labels.astype(np.int32, copy=False), int(batch_size)
-        self.resize = (resize, resize) if isinstance(resize, (int, np.integer)) else resize
+        self.resize = None if resize is None else tuple(sides)
         self.shuffle, self.seed, self.iterated = shuffle, shift_seed(seed), 0
         self.rank, self.workers = 0, 1
         self.ctx, self.matrices = ctx or try_gpu(), {}
@@ -201,7 +201,8 @@ class ImageBatches:
             index = np.array_split(order[start : start + joint], self.workers)[self.rank]
             if not len(index):
                 return  # the test images' last batch has fewer than there are processes
-            yield self._pixels(self.images[index]), self._to_device(self.labels[index])
+            X, y = self._pixels(self.images[index]), self._to_device(self.labels[index])
+            yield (X.as_np_ndarray(), y.as_np_ndarray()) if mx.util.is_np_array() else (X, y)  # as a DataLoader does
 
     def _pixels(self, images):
         """Return uint8 images of shape (batch, height, width) as the network wants them."""

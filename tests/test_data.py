@@ -57,6 +57,18 @@ def test_another_folder(tiny_data):
     assert len(d2l.load_arrays(tiny_data).train_images) == 20
 
 
+def test_a_size_may_be_a_list(tiny_data):
+    shapes = [next(iter(d2l.load_data_fashion_mnist(8, size, tiny_data)[0]))[0].shape for size in ((20, 30), [20, 30])]
+    assert shapes == [(8, 1, 30, 20)] * 2
+
+
+@pytest.mark.parametrize("resize", [None, 20])
+def test_batches_are_of_the_interface_that_is_on(tiny_data, numpy_interface, resize):
+    for X, y in d2l.load_data_fashion_mnist(8, resize, tiny_data)[1]:
+        assert type(X) is type(y) is mx.np.ndarray
+    assert len(X) == 2
+
+
 def cut(path):
     path.write_bytes(path.read_bytes()[:-9])
 
@@ -169,7 +181,7 @@ def test_images_belong_to_their_labels():
         ((True,), {}, "batch_size is True"),
         ((8, -1), {}, "resize is -1"),
         ((8, 0), {}, "resize is 0"),
-        ((8, (20, 0)), {}, "resize is 0"),
+        ((8, (20, 0)), {}, r"resize is \(20, 0\); it must be a side in pixels such as 96, or \(width, height\)"),
         ((8, (20, 20, 1)), {}, r"resize is \(20, 20, 1\)"),
         ((8, "224"), {}, "resize is '224'"),
         ((8,), {"train_size": 7}, "batch_size is 8, more than the 7 images of train_size"),

@@ -3,12 +3,14 @@
 import io
 
 import d2lhelpers as d2l
+import mxnet as mx
 import numpy as np
 import pytest
 from d2lhelpers.drawing import style
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.pylabtools import select_figure_formats
 from matplotlib_inline.config import InlineBackend
+from mxnet import nd
 from traitlets.config import Config
 
 
@@ -28,6 +30,29 @@ def test_plain_bars():
     assert notes(left) == ["1.0 k", "3.0 k"]
     assert [label.get_text() for label in left.get_yticklabels()] == ["a", "b"]
     assert not figure.legends
+
+
+DRAW = {
+    "show_fashion_mnist": lambda values: d2l.show_fashion_mnist(values, "abc"),
+    "plot_maps": lambda values: d2l.plot_maps({"a": values}, backgrounds={"a": values[0]}),
+    "plot_prediction": lambda values: d2l.plot_prediction(values[0], values[0][0], 1, "abcd", {"map": values[1]}),
+    "plot_batch_norm": d2l.plot_batch_norm,
+    "plot_distributions": lambda values: d2l.plot_distributions({"a": {"b": values}}),
+    "plot_by_layer": lambda values: d2l.plot_by_layer({"a": {"b": values[0][0]}}),
+    "plot_points": lambda values: d2l.plot_points({"a": values[0][0][:2]}, "x", "y"),
+    "plot_confusion": lambda values: d2l.plot_confusion(values[0], "abcd"),
+}
+
+
+@pytest.mark.parametrize("convert", [nd.array, mx.np.array], ids=["mx.nd", "mx.np"])
+@pytest.mark.parametrize("name", DRAW)
+def test_arrays_of_mxnet_are_drawn_like_those_of_numpy(name, convert):
+    values = np.arange(48, dtype=np.float32).reshape(3, 4, 4)
+    drawn = []
+    for given in (values, convert(values)):
+        DRAW[name](given).savefig(picture := io.BytesIO(), format="png", dpi=20)
+        drawn.append(picture.getvalue())
+    assert drawn[0] == drawn[1]
 
 
 def test_shares_and_common_scale():

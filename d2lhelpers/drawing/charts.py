@@ -209,14 +209,13 @@ def plot_by_layer(panels, *, log=True):
         ValueError: there is nothing to draw.
     """
     check_named("panels", panels, "title → name → a number for each layer")
-    for title, lines in panels.items():
+    for lines in panels.values():
         check_named("a panel", lines, "name → a number for each layer")
-        for name, values in lines.items():
-            check_numbers(f"panels[{title!r}][{name!r}]", values, (None,))
     figure = Figure(figsize=(3.2 * len(panels) + 1.2, 2.8), dpi=85, layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (title, lines) in zip(axes, panels.items(), strict=True):
         for i, (name, values) in enumerate(lines.items()):
+            values = check_numbers(f"panels[{title!r}][{name!r}]", values, (None,))
             ax.plot(range(1, len(values) + 1), values, label=name, **curve(i))
         if log:
             ax.set_yscale("log")
@@ -242,11 +241,10 @@ def plot_points(points, xlabel, ylabel, *, log_x=False):
         ValueError: there are no points, or one is no pair of finite numbers.
     """
     check_named("points", points, "name → (x, y)")
-    for name, place in points.items():
-        check_numbers(f"points[{name!r}]", place, (2,))
     figure = Figure(figsize=(7.4, 3.4), layout="constrained")
     ax = figure.subplots()
     for i, (name, place) in enumerate(points.items()):
+        place = check_numbers(f"points[{name!r}]", place, (2,))
         ax.plot(*place, label=name, linestyle="none", **curve(i, markersize=8))
     figure.legend(*ax.get_legend_handles_labels(), loc="outside right center", frameon=False)
     if log_x:

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..arguments import check_named, check_numbers, check_whole_number
+from ..arguments import as_numpy, check_named, check_numbers, check_whole_number
 from .style import BLUE, GREEN, tidy
 
 MAPS = 8  # that fit beside a prediction
@@ -73,11 +73,14 @@ def plot_maps(
     check_named("rows", rows, "name → pictures")
     if scale not in ("own", "row", "symmetric"):
         raise ValueError(f"scale is {scale!r}; it must be 'own', 'row' or 'symmetric'.")
+    rows = {
+        name: [check_numbers(f"a picture in rows[{name!r}]", picture, (None, None)) for picture in pictures]
+        for name, pictures in rows.items()
+    }
     for name, pictures in rows.items():
-        for picture in pictures:
-            check_numbers(f"a picture in rows[{name!r}]", picture, (None, None))
-        if not len(pictures) or backgrounds and name not in backgrounds:
-            raise ValueError(f"rows[{name!r}] has no {'background' if len(pictures) else 'pictures'}.")
+        if not pictures or backgrounds and name not in backgrounds:
+            raise ValueError(f"rows[{name!r}] has no {'background' if pictures else 'pictures'}.")
+    backgrounds = {name: as_numpy(background) for name, background in (backgrounds or {}).items()}
     columns = max(map(len, rows.values())) + bool(backgrounds)
     if figure is None:
         label_width = label_width or max(len(line) for name in rows for line in name.split("\n"))
@@ -130,14 +133,13 @@ def plot_prediction(picture, probabilities, label, names, maps=None, *, figure=N
     Raises:
         ValueError: an argument has another shape, or the label is none of the classes.
     """
-    check_numbers("picture", picture, (None, None))
-    check_numbers("probabilities", probabilities, (len(names),))
+    picture = check_numbers("picture", picture, (None, None))
+    probabilities = check_numbers("probabilities", probabilities, (len(names),))
     check_whole_number("label", label, 0, len(names) - 1)
     maps = maps or {}
     if len(maps) > MAPS:
         raise ValueError(f"maps has {len(maps)} maps; it must have at most {MAPS}.")
-    for title, values in maps.items():
-        check_numbers(f"maps[{title!r}]", values, (None, None))
+    maps = {title: check_numbers(f"maps[{title!r}]", values, (None, None)) for title, values in maps.items()}
     if figure is None:
         figure = Figure(figsize=(10 if maps else 6, 2.8), dpi=80, layout="constrained")
         columns = -(-len(maps) // 2)
