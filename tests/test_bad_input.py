@@ -63,6 +63,60 @@ def images(*arguments, **options):
     return lambda: ImageBatches(*arguments, **options)
 
 
+def under_numpy(call):
+    """The same call after `npx.set_np()`: what the network is made of is made then, too."""
+
+    def called():
+        mx.npx.set_np()
+        try:
+            return call()
+        finally:
+            mx.npx.reset_np()
+
+    return called
+
+
+def block(forward, kind=nn.HybridBlock, **layers):
+    """A network of some layers, whose `forward` takes it and its input."""
+
+    class Made(kind):
+        def hybrid_forward(self, F, X):
+            return forward(self, X)
+
+    if kind is nn.Block:
+        Made.forward = lambda self, X: forward(self, X) if X.shape else None
+    net = Made()
+    for name, layer in layers.items():
+        setattr(net, name, layer)
+    net.initialize()
+    return net
+
+
+def two_heads(kind=nn.HybridBlock):
+    return block(lambda net, X: (net.a(X), net.b(X)), kind, a=nn.Dense(10), b=nn.Dense(10))
+
+
+def heads_in_training():
+    def forward(net, X):
+        return (net.a(X), net.b(X)) if mx.autograd.is_training() else net.a(X) + net.b(X)
+
+    return block(forward, a=nn.Dense(10), b=nn.Dense(10))
+
+
+def spare(kind=nn.HybridBlock, **options):
+    return block(lambda net, X: net.a(X), kind, a=nn.Dense(10), b=nn.Dense(10, prefix="spare_", **options))
+
+
+def cast(dtype):
+    net = network()
+    net.cast(dtype)
+    return net
+
+
+def losing(loss, **changes):
+    return train(call=d2l.train, loss=loss, **changes)
+
+
 def accuracy(data_iter=None, net=None, ctx=None):
     return lambda: d2l.evaluate_accuracy(batches() if data_iter is None else data_iter, net or network(), ctx)
 
@@ -100,7 +154,16 @@ def chart(figure=None, a=1):
     """Draws nothing."""
 
 
+def dense():
+    """Of this one only the arrays tell which interface it was made with."""
+    net = nn.Dense(10, in_units=100)
+    net.initialize()
+    return net
+
+
+CE = gluon.loss.SoftmaxCrossEntropyLoss
 INT = {"dtype": np.int32}
+NUMPY = r"works with mx.nd, not with MXNet's NumPy interface: call npx.reset_np\(\), then make networks and arrays anew"
 CASES = [
     # train and train_ch5: arguments
     (train(net=None), "net is None; it must be a Gluon block"),
@@ -131,7 +194,58 @@ CASES = [
     (train(batch_size=2.5), "batch_size is 2.5; it must be"),
     (train(call=d2l.train, loss=None), r"loss is None; it must be a loss such as gluon.loss.SoftmaxCrossEntropyLoss"),
     (train(call=d2l.train, loss="softmax"), "loss is 'softmax'; it must be"),
+    (losing(CE), "loss is the class SoftmaxCrossEntropyLoss; it must be a loss such as"),
+    (losing(lambda logits, y: None), r"loss returns None; it must return one number for each image, of shape \(5,\)"),
+    (losing(lambda logits, y: (CE()(logits, y),) * 2), "loss returns a tuple; it must return one number"),
+    (losing(lambda logits, y: 0.5), "loss returns 0.5; it must return one number"),
+    (losing(lambda logits, y: CE()(logits, y).mean()), r"loss returns shape \(1,\); it must return one number"),
+    (losing(lambda logits, y: nd.log_softmax(logits)), r"loss returns shape \(5, 10\); it must return one number"),
+    (losing(lambda logits, y: CE()(logits, y) * np.nan), "loss returns NaN; it must return one number"),
+    (
+        losing(lambda logits: logits),
+        r"loss cannot take logits of shape \(5, 10\) and labels of shape \(5,\): .*takes",
+    ),
+    (losing(gluon.loss.L2Loss()), "loss cannot take logits of shape .*: .*target shape"),
+    (
+        losing(lambda logits, y: nd.array(CE()(logits, y).asnumpy())),
+        "loss returns no gradient; .* MXNet's operators",
+    ),
+    (losing(CE, train_iter=ImageBatches(IMAGES, LABELS, 5)), "loss is the class"),
+    (losing(lambda logits, y: None, train_iter=ImageBatches(IMAGES, LABELS, 4)), r"loss returns None; .* \(4,\)"),
     (train(call=d2l.train, net=network(ready=False), own_trainer=False), "net is not initialised"),
+    # networks
+    (train(net=nn.Dense, own_trainer=False), "net is the class Dense; it must be a Gluon block"),
+    (
+        train(net=two_heads()),
+        r"net returns 2 outputs; it must return one array, the logits of shape",
+    ),
+    (train(net=two_heads(nn.Block)), "net returns 2 outputs; it must return one array"),
+    (train(net=block(lambda net, X: (net.a(X),), a=nn.Dense(10))), "net returns a tuple; it must return one array"),
+    (train(net=block(lambda net, X: {"y": net.a(X)}, nn.Block, a=nn.Dense(10))), "net returns a dict; it must return"),
+    (train(net=block(lambda net, X: None, a=nn.Dense(10))), "net returns None; it must return one array"),
+    (fit(net=two_heads(nn.Block)), "net returns 2 outputs"),
+    (train(net=heads_in_training()), "net returns 2 outputs"),
+    (accuracy(net=two_heads()), "net returns 2 outputs"),
+    (confusion(net=two_heads()), "net returns 2 outputs"),
+    *(
+        (call(net=spare(kind, **options)), r"net never uses spare_weight, spare_bias: call their layers in its forward")
+        for call in (train, fit)
+        for kind in (nn.Block, nn.HybridBlock)
+        for options in ({}, {"in_units": 3})
+    ),
+    (
+        train(net=cast("float64")),
+        r"net has conv\d+_weight of type float64; it must be float32, .* net.cast\('",
+    ),
+    (fit(net=cast("float16")), r"net has conv\d+_weight of type float16; it must be float32"),
+    (accuracy(net=cast("float64")), r"net has conv\d+_weight of type float64; it must be float32"),
+    # MXNet's NumPy interface
+    *((under_numpy(call), NUMPY) for call in (train(), fit(), accuracy(), confusion(), losing(CE()))),
+    *((call(net=under_numpy(network)()), NUMPY) for call in (train, accuracy, confusion)),
+    (fit(net=under_numpy(lambda: network(ready=False))()), NUMPY),
+    (train(net=under_numpy(dense)()), NUMPY),
+    (under_numpy(lambda: d2l.summary(network(), (1, 1, 10, 10))), NUMPY),
+    (under_numpy(lambda: d2l.plot_network(network(), (1, 1, 10, 10))), NUMPY),
     (train(call=d2l.train, num_epochs=0), "num_epochs is 0"),
     (train(call=d2l.train, batch_size=0), "batch_size is 0"),
     (train(train_iter=None), "train_iter is None; it must have a length and give batches"),
@@ -149,7 +263,7 @@ CASES = [
         "images of type uint8; they must be float32: X.astype",
     ),
     (train(train_iter=batches(X=nd.zeros((5, 1, 10, 10), **INT))), "images of type int32"),
-    (train(train_iter=batches(X=nd.zeros((5, 1, 10, 10), dtype=np.float64))), "net cannot take images of shape"),
+    (train(train_iter=batches(X=nd.zeros((5, 1, 10, 10), dtype=np.float64))), "of type float64; they must be float32"),
     (train(train_iter=batches(X=nd.zeros((5, 10, 10)))), r"net cannot take images of shape \(5, 10, 10\)"),
     (train(train_iter=batches(X=nd.zeros((5, 1, 2, 2)))), r"net cannot take images of shape \(5, 1, 2, 2\)"),
     (train(train_iter=batches(X=nd.zeros((4, 1, 10, 10)))), r"images of shape \(4, .* with labels of shape \(5,\)"),
@@ -200,7 +314,7 @@ CASES = [
     (images(IMAGES, LABELS / 2, 5), "labels is float64 of shape"),
     (images(IMAGES, LABELS, 0), "batch_size is 0"),
     (images(IMAGES, LABELS, 5, resize=-2), "resize is -2"),
-    (images(IMAGES, LABELS, 5, resize=(8, 1.5)), "resize is 1.5"),
+    (images(IMAGES, LABELS, 5, resize=(8, 1.5)), r"resize is \(8, 1.5\); it must be a side in pixels such as 96, or"),
     (images(IMAGES, LABELS, 5, seed="a"), "seed is 'a'; it must be a whole number of at least 0"),
     (images(IMAGES, LABELS, 5, ctx=0), "ctx is 0; it must be a device"),
     # fit and load_data_fashion_mnist
@@ -286,6 +400,10 @@ CASES = [
     (lambda: d2l.plot_network({}, (1, 1, 8, 8)), "nets is empty; it must be a dictionary title → network"),
     (lambda: d2l.plot_network("net", (1, 1, 8, 8)), "net is 'net'; it must be a Gluon block"),
     (lambda: d2l.plot_network(network(), 8), r"input_shape is 8; it must be a shape such as \(1, 1, 28, 28\)"),
+    (
+        lambda: d2l.plot_network(block(lambda net, X: None), (1, 1, 2, 2)),
+        "the network returns no array, .* in its",
+    ),
     (lambda: d2l.plot_network(network(), (1, 1, 2, 2)), r"input_shape is \(1, 1, 2, 2\), which this network cannot"),
     # sliders
     (lambda: d2l.explore(3, a=(0, 1)), "chart is 3; it must be a function that returns a figure"),

@@ -21,9 +21,20 @@ class Same(nn.Block):
         return X
 
 
-def network(outputs=10, traced=True):
+class Spare(nn.HybridBlock):
+    """Has a layer that it never uses."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Dense(3)
+
+    def hybrid_forward(self, F, X):
+        return X
+
+
+def network(outputs=10, traced=True, spare=False):
     net = nn.Sequential()
-    net.add(nn.Conv2D(3, 3), nn.BatchNorm(), nn.Dense(outputs))
+    net.add(nn.Conv2D(3, 3), nn.BatchNorm(), nn.Dense(outputs), *([Spare()] if spare else []))
     if not traced:
         net.add(Same())
     return net
@@ -100,13 +111,13 @@ def test_fit(name, trained, traced, tmp_path):
     assert following() == expected
 
 
-@pytest.mark.parametrize("name", ["images", "classes", "labels to test with", "callback", "batch_size"])
+@pytest.mark.parametrize("name", "images classes labels-to-test-with callback batch_size layer loss".split())
 @pytest.mark.parametrize("traced", [True, False], ids=["traced", "hand-written"])
 def test_train_before_the_weights_are_drawn(name, traced, tmp_path):
-    net = network(5 if name == "classes" else 10, traced)
+    net = network(5 if name == "classes" else 10, traced, spare=name == "layer")
     net.initialize(mx.init.Xavier())
     train_iter, test_iter = d2l.load_data_fashion_mnist(8, 2 if name == "images" else None, **SIZES)
-    if name == "labels to test with":
+    if name == "labels-to-test-with":
         test_iter.labels = test_iter.labels + 5
     trainer = gluon.Trainer(net.collect_params(), "sgd")
     callbacks = [d2l.Checkpoint(tmp_path / "kept"), *([Refuses()] if name == "callback" else [])]
@@ -114,8 +125,9 @@ def test_train_before_the_weights_are_drawn(name, traced, tmp_path):
     expected = following()
     d2l.set_seed(5)
     before = snapshot(net, tmp_path)
-    batch_size = 0 if name == "batch_size" else 8
+    loss = gluon.loss.SoftmaxCrossEntropyLoss(sparse_label=name != "loss")
+    options = {"batch_size": 0 if name == "batch_size" else 8, "callbacks": callbacks, "verbose": False}
     with pytest.raises(ValueError):
-        d2l.train_ch5(net, train_iter, test_iter, batch_size, trainer, mx.cpu(), 1, callbacks=callbacks, verbose=False)
+        d2l.train(train_iter, test_iter, net, loss, trainer, mx.cpu(), 1, **options)
     assert snapshot(net, tmp_path) == before
     assert following() == expected

@@ -191,6 +191,75 @@ def test_frozen_parameters_stay():
     assert {name for name, moved in zip(names, changed, strict=True) if not moved} == {"gamma", "beta"}
 
 
+def inside(forward, *layers):
+    """A network of the usual layers, with others behind them that `forward` takes beside their input."""
+
+    class Made(nn.HybridBlock):
+        def hybrid_forward(self, F, X):
+            return forward(list(self._children.values()), X)
+
+    made, net = Made(), network()
+    for layer in layers:
+        made.register_child(layer)
+    net.add(made)
+    made.initialize(ctx=d2l.try_gpu(), force_reinit=True)
+    return net
+
+
+def split(layers, X):
+    return {"both": layers[0](X), "rest": [X, X]}
+
+
+def join(layers, X):
+    outputs = layers[0](X)
+    return outputs["both"] + outputs["rest"][1]
+
+
+@pytest.mark.parametrize("traced", [True, False])
+def test_several_outputs_inside_a_network(traced):
+    net = inside(join, inside(split, nn.Dense(10))[-1])
+    if not traced:
+        net.add(Same())
+    assert len(fit(net, verbose=False).loss) == 2
+
+
+def test_a_layer_that_is_left_out_at_times():
+    calls = []
+
+    def forward(layers, X):
+        calls.append(X.shape)  # which makes it one that needs numbers
+        return X if autograd.is_training() and len(calls) % 2 else X + layers[0](X)
+
+    net = inside(forward, nn.Dense(10))
+    assert len(fit(net, verbose=False).loss) == 2
+
+
+def test_a_layer_that_is_never_used_and_frozen():
+    net = inside(lambda layers, X: X, nn.Dense(10, in_units=3))
+    net[-1].collect_params().setattr("grad_req", "null")
+    assert len(fit(net, verbose=False).loss) == 2
+
+
+OTHERS = {
+    "of MXNet's NumPy interface": lambda X, y: (X.as_np_ndarray(), y.as_np_ndarray()),
+    "bool": lambda X, y: (X, y.astype(bool)),
+    "uint8": lambda X, y: (X, y.astype("uint8")),
+    "float64": lambda X, y: (X, y.astype("float64")),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_batches_of_other_types(kind):
+    usual = [(X, y % 2) for X, y in batches()]
+    losses, accuracies = [], []
+    for data in (usual, [OTHERS[kind](X, y) for X, y in usual]):
+        net = network()
+        losses.append(d2l.train_ch5(net, data, data, 16, sgd(net), d2l.try_gpu(), 1, verbose=False).loss)
+        accuracies.append(d2l.evaluate_accuracy(data, net))
+    assert losses[0] == pytest.approx(losses[1])
+    assert accuracies[0] == accuracies[1]
+
+
 def dropout():
     net = network()
     net.add(nn.Dropout(0.5))
@@ -307,6 +376,17 @@ def test_stop_button_keeps_network_and_history(capsys):
     assert d2l.evaluate_accuracy(batches(), net) > 0
 
 
+def failing(message):
+    """A loss that fails in a training, and not when it is tried before."""
+
+    def loss(logits, labels):
+        if autograd.is_training():
+            raise mx.base.MXNetError(message)
+        return gluon.loss.SoftmaxCrossEntropyLoss()(logits, labels)
+
+    return loss
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -317,18 +397,14 @@ def test_stop_button_keeps_network_and_history(capsys):
 def test_too_little_memory_is_said_with_what_to_do(message):
     """MXNet's two messages; this machine has no GPU, and more memory than a test should take."""
 
-    def loss(logits, labels):
-        raise mx.base.MXNetError(message)
-
-    net, data = network(), batches()
+    net, data, loss = network(), batches(), failing(message)
     with pytest.raises(MemoryError, match=r"cpu\(\d\) has too little memory .* smaller batch_size .* D2L_BUDGET=cpu"):
         d2l.train(data, data, net, loss, sgd(net), d2l.try_gpu(), 1, verbose=False)
 
 
 def test_other_errors_of_mxnet_stay_what_they_are():
-    net, data = network(), batches()
-    loss = gluon.loss.SoftmaxCrossEntropyLoss(axis=7)
-    with pytest.raises(mx.base.MXNetError, match="axis"):
+    net, data, loss = network(), batches(), failing("another")
+    with pytest.raises(mx.base.MXNetError, match="another"):
         d2l.train(data, data, net, loss, sgd(net), d2l.try_gpu(), 1, verbose=False)
 
 

@@ -60,18 +60,31 @@ def check_iterator(name, data_iter):
         raise ValueError(f"{name} has no batches: at least one is needed.")
 
 
+class _Refused(ValueError):
+    """Says all that is wrong already."""
+
+
+def _single(output):
+    """Return the array or symbol that a network gives; refuse several, and all else."""
+    if isinstance(output, (nd.NDArray, mx.sym.Symbol)) and len(flatten(output)) == 1:
+        return output
+    count = len(flatten(output))
+    found = f"{count} outputs" if count > 1 else "None" if output is None else f"a {type(output).__name__}"
+    raise _Refused(f"net returns {found}; it must return one array, the logits of shape (batch, classes).")
+
+
 def _check_batch(name, batch):
     if not isinstance(batch, (tuple, list)) or len(batch) != 2 or not all(isinstance(a, nd.NDArray) for a in batch):
         raise ValueError(f"{name} gave {describe(batch)}; each batch must be a pair (X, y) of NDArrays.")
-    X, y = batch
-    if np.dtype(X.dtype).kind != "f":
+    X, y = (array.as_nd_ndarray() for array in batch)  # some may be of MXNet's NumPy interface
+    if X.dtype != np.float32:
         raise ValueError(f"{name} gave images of type {np.dtype(X.dtype)}; they must be float32: X.astype('float32').")
     if y.ndim != 1 or X.ndim < 2 or len(X) != len(y):
         raise ValueError(
             f"{name} gave images of shape {X.shape} with labels of shape {y.shape}; there must be one label for each "
             "image: shapes (batch, ...) and (batch,)."
         )
-    return X, y
+    return X, y.astype("int32") if y.dtype == np.bool_ else y  # MXNet's losses take no bool
 
 
 def check_labels(name, labels, classes):
@@ -92,10 +105,12 @@ def _check_pixels(name, X):
 
 
 @contextlib.contextmanager
-def _put_back(net):
-    """Give the parameters of a network, afterwards, all that they have now: values, gradients, unknown shapes."""
+def _zeroed(net, device):
+    """Give the parameters of a network zeros, which takes no random numbers, and put all back: unknown shapes, too."""
     before = [(parameter, vars(parameter).copy()) for parameter in net.collect_params().values()]
     try:
+        for parameter, _ in before:
+            parameter.initialize(mx.init.Zero(), ctx=device, force_reinit=True)
         yield
     finally:
         for parameter, state in before:
@@ -103,35 +118,57 @@ def _put_back(net):
             vars(parameter).update(state)
 
 
-def _try(net, X):
-    """Run the network on zeros, in prediction mode and with zeros for weights, which draws no random numbers."""
-    with _put_back(net):
-        for parameter in net.collect_params().values():
-            parameter.initialize(mx.init.Zero(), ctx=X.context, force_reinit=True)
-        output = net(nd.zeros_like(X))
-        output.wait_to_read()
-        return output.shape
-
-
 def _shape_of_logits(net, X):
-    with mx.autograd.pause(), contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
-        if can_trace(net):
-            with contextlib.suppress(ValueError, mx.base.MXNetError):  # symbols can do less than arrays
-                logits = flatten(net(mx.sym.var("data")))
-                (shape, *_), _ = infer_shapes(logits, X.shape)
-                logits[0].infer_type(data=X.dtype)
-                return shape
-        return net(X).shape if is_settled(net) else _try(net, X)
+    if can_trace(net):
+        logits = _single(net(mx.sym.var("data")))
+        with contextlib.suppress(ValueError, mx.base.MXNetError):  # symbols can do less than arrays
+            (shape,), _ = infer_shapes([logits], X.shape)
+            logits.infer_type(data=X.dtype)
+            return shape
+    if is_settled(net):
+        return _single(net(X)).shape
+    with _zeroed(net, X.context):
+        logits = _single(net(nd.zeros_like(X)))
+        logits.wait_to_read()
+        return logits.shape
 
 
-def count_classes(net, X):
+def _check_used(net, X):
+    """Refuse a network that never uses what it is to train, or whose shape is not known: MXNet would at a step."""
+    if can_trace(net):
+        with mx.autograd.train_mode():  # in which a network may give other outputs
+            used = _single(net(mx.sym.var("data"))).list_inputs()
+    else:
+        with _zeroed(net, X.context):
+            with mx.autograd.record(train_mode=False):
+                logits = net(nd.zeros_like(X))
+            logits.backward()
+            parameters = [parameter for parameter in net.collect_params().values() if parameter._data]
+            used = [p.name for p in parameters if p.grad_req == "null" or p.data()._fresh_grad]
+    idle = [p for name, p in net.collect_params().items() if name not in used]
+    idle = [p.name for p in idle if p.grad_req != "null" or 0 in (p.shape or [0])]
+    if idle:
+        names = ", ".join(idle[:4]) + (f" and {len(idle) - 4} more" if len(idle) > 4 else "")
+        raise _Refused(f"net never uses {names}: call their layers in its forward, or leave them out.")
+
+
+def count_classes(net, X, training=False):
     """Return how many classes the network tells apart in such images; refuse it where it cannot take them.
 
     It stays as it is: weights that have yet to be drawn are not drawn here.
     """
+    for parameter in net.collect_params().values():
+        name, dtype = parameter.name, np.dtype(parameter.dtype)
+        if parameter.grad_req != "null" and dtype != np.float32:
+            raise ValueError(f"net has {name} of type {dtype}; it must be float32, as images are: net.cast('float32').")
     try:
-        shape = _shape_of_logits(net, X[:1])
-        mx.nd.waitall()
+        with mx.autograd.pause(), contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
+            shape = _shape_of_logits(net, X[:1])
+            if training:
+                _check_used(net, X[:1])
+            mx.nd.waitall()
+    except _Refused as error:
+        raise ValueError(str(error)) from None
     except (mx.base.MXNetError, AssertionError, ValueError, TypeError) as error:
         raise ValueError(
             f"net cannot take images of shape {X.shape} and type {np.dtype(X.dtype)}: {reason_of(error)}"
@@ -143,19 +180,48 @@ def count_classes(net, X):
     return shape[1]
 
 
-def check_images(net, **iterators):
-    """Refuse, before anything is changed, a network that cannot take the images or tell apart the labels."""
+def _check_loss(loss, classes, y):
+    """Refuse a loss that is no number for each image; the logits are made up, as weights may have yet to be drawn."""
+    logits = np.linspace(1, 2, len(y) * classes).reshape(len(y), classes)  # all differ, and could be probabilities
+    logits = nd.array(logits / logits.sum(axis=1, keepdims=True), ctx=y.context)
+    logits.attach_grad()
+    try:
+        with mx.autograd.record(train_mode=False), contextlib.redirect_stdout(None):
+            losses = loss(logits, y)
+        found = f"shape {losses.shape}" if isinstance(losses, nd.NDArray) else describe(losses)
+        if isinstance(losses, nd.NDArray) and losses.size == len(y):
+            with contextlib.suppress(mx.base.MXNetError):
+                losses.backward()
+            found = "NaN" if np.isnan(losses.asnumpy()).any() else not logits._fresh_grad and "no gradient"
+    except (mx.base.MXNetError, AssertionError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"loss cannot take logits of shape {logits.shape} and labels of shape {y.shape}: {reason_of(error)}"
+        ) from error
+    if found:
+        raise ValueError(
+            f"loss returns {found}; it must return one number for each image, of shape ({len(y)},), computed from the "
+            "logits with MXNet's operators."
+        )
+
+
+def check_images(net, loss, **iterators):
+    """Refuse, before anything is changed, a network and a loss that cannot take the images or the labels."""
     for name, data_iter in iterators.items():
         if isinstance(data_iter, ImageBatches):  # of others, the first batch has to be waited for
             settled = (p.list_ctx()[0] for p in net.collect_params().values() if p._data is not None)
             X = nd.zeros((1, *data_iter.image_shape), ctx=next(settled, data_iter.ctx))
-            check_labels(name, data_iter.labels, count_classes(net, X))
+            classes = count_classes(net, X, training=name == "train_iter")
+            check_labels(name, data_iter.labels, classes)
+            if name == "train_iter":
+                y = nd.array(data_iter.labels[: data_iter.batch_size], ctx=X.context, dtype="int32")
+                _check_loss(loss, classes, y)
 
 
-def batches_of(name, data_iter, net, devices, epoch=None):
+def batches_of(name, data_iter, net, devices, epoch=None, loss=None):
     """Yield each batch as a list of its parts (X, y), one for each device; refuse a batch that is wrong.
 
     A training, which has called `check_images`, counts its epochs from 0: `ImageBatches` give the order of that one.
+    Before its first step, it gives the loss to be checked as well.
     """
     first, ours = True, isinstance(data_iter, ImageBatches)
     checked = ours and epoch is not None  # by `check_images`, before the training
@@ -172,12 +238,14 @@ def batches_of(name, data_iter, net, devices, epoch=None):
             split = [gluon.utils.split_and_load(array, devices, even_split=False) for array in (X, y)]
             parts = list(zip(*split, strict=True))
         if first and not checked:
-            classes = count_classes(net, parts[0][0])
+            classes = count_classes(net, parts[0][0], training=loss is not None)
             if ours:
                 check_labels(name, data_iter.labels, classes)
         if not ours:  # whose pixels are finite
             check_labels(name, y.asnumpy(), classes)
             _check_pixels(name, X)
+            if first and loss is not None:
+                _check_loss(loss, classes, parts[0][1])
         if first and not is_settled(net):
             with mx.autograd.pause():
                 net(parts[0][0][:1])  # draws the weights whose shapes follow from the input

@@ -25,7 +25,8 @@ def _train(run):
                 autograd.backward(list(losses))
                 run.trigger("backward_end")
                 count = sum(len(y) for _, y in parts)
-                trainer.step(run.batch_size or count)
+                # What is never used has been refused; a forward may skip a layer at times.
+                trainer.step(run.batch_size or count, ignore_stale_grad=True)
                 run.add_batch(losses, corrects, count)
             run.trigger("epoch_end")
             run.end_epoch(accuracy(run.batches("test_iter"), lambda X, y: score(X, y)[1], run.sum_up))
@@ -73,7 +74,7 @@ def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, *, batch_s
     if None in devices:
         refuse("ctx", ctx, "the device on which the network is, such as d2l.try_gpu()")
     check_initialised(net, devices)
-    if not callable(loss):
+    if not callable(loss) or isinstance(loss, type):
         refuse("loss", loss, "a loss such as gluon.loss.SoftmaxCrossEntropyLoss()")
     if not isinstance(trainer, gluon.Trainer):
         refuse("trainer", trainer, "gluon.Trainer(net.collect_params(), 'sgd', ...)")
@@ -140,7 +141,7 @@ def fit(
         lr (float): learning rate.
         batch_size (int): images in a batch.
         num_epochs (int): passes over the training images.
-        resize (int, optional): side of the images, in pixels; 28 as published without it.
+        resize (int | tuple[int, int], optional): side, or (width, height), in pixels; 28 as published without it.
         train_size (int, optional): how many training images to use; all 60,000 without it.
         test_size (int, optional): how many test images to use; all 10,000 without it.
         momentum (float): share of the last step that the next one repeats.

@@ -78,7 +78,7 @@ class Run:
         """Refuse what can be known to be wrong before the first step."""
         check_iterator("train_iter", self.train_iter)
         check_iterator("test_iter", self.test_iter)
-        check_images(self.net, train_iter=self.train_iter, test_iter=self.test_iter)
+        check_images(self.net, self.loss, train_iter=self.train_iter, test_iter=self.test_iter)
         self.trigger("check")
 
     def trigger(self, event):
@@ -128,7 +128,8 @@ class Run:
 
     def batches(self, name):
         """Yield the batches of `train_iter` or `test_iter`, as lists of their parts (X, y) on the devices."""
-        for parts in batches_of(name, getattr(self, name), self.net, self.devices, self.epoch):
+        loss = self.loss if name == "train_iter" and not self.epoch else None
+        for parts in batches_of(name, getattr(self, name), self.net, self.devices, self.epoch, loss):
             self.trigger("batch_begin")
             yield parts
 
