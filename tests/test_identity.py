@@ -61,6 +61,11 @@ def by_hand(logits, y):
     return -nd.pick(nd.log_softmax(logits), y)
 
 
+class Doubled(gluon.loss.SoftmaxCrossEntropyLoss):
+    def hybrid_forward(self, F, logits, y, sample_weight=None):
+        return 2 * super().hybrid_forward(F, logits, y)
+
+
 DEVICES = (mx.cpu(),)
 FACTOR = functools.partial(mx.lr_scheduler.FactorScheduler, step=3, factor=0.5, base_lr=0.1)
 
@@ -163,12 +168,12 @@ OTHER = {
         {"prepare": lambda net: net[2].register_forward_hook(lambda block, inputs, output: None)},
         r"0 of hooks of layer 2 was missing, here it is <lambda> \(code",
     ),
-    "loss": ({"loss": gluon.loss.L2Loss}, "loss was SoftmaxCrossEntropyLoss, here it is L2Loss"),
+    "loss": ({"loss": Doubled}, "loss was SoftmaxCrossEntropyLoss, here it is Doubled"),
     "weight of the loss": ({"loss": lambda: SOFTMAX(weight=2)}, "weight of loss was None, here it is 2"),
     "axis of the loss": ({"loss": lambda: SOFTMAX(axis=1)}, "axis of loss was -1, here it is 1"),
-    "kind of labels": (
-        {"loss": lambda: SOFTMAX(sparse_label=False)},
-        "sparse_label of loss was True, here it is False",
+    "kind of logits": (
+        {"loss": lambda: SOFTMAX(from_logits=True)},
+        "from_logits of loss was False, here it is True",
     ),
     "function as loss": ({"loss": lambda: by_hand}, r"loss was SoftmaxCrossEntropyLoss, here it is by_hand \(code"),
     "optimizer": ({"optimizer": "adam"}, "optimizer was SGD, here it is Adam"),
