@@ -6,6 +6,7 @@ from d2lhelpers.chapters import batch_norm as LENET
 from d2lhelpers.chapters import googlenet as GOOGLENET
 from d2lhelpers.chapters import nin as NIN
 from d2lhelpers.chapters import vgg as VGG
+from d2lhelpers.drawing.diagrams import TEXT
 from d2lhelpers.exercises.comparing import operators
 from d2lhelpers.networks.graph import trace
 from mxnet.gluon import nn
@@ -15,9 +16,13 @@ from test_summary import Halves, Joined
 def boxes(net, input_shape):
     """Return the two lines of every box of a diagram, in the order in which they are drawn."""
     texts = d2l.plot_network(net, input_shape).axes[0].texts
-    lines = [text.get_text() for text in texts if text.get_fontsize() in (6.5, 7.5) and text.get_text()]
-    lines = [line for line in lines if not line.startswith("input ")]
+    lines = [text.get_text() for text in in_boxes(texts)]
     return list(zip(lines[::2], lines[1::2], strict=True))
+
+
+def in_boxes(texts):
+    """Return those of a diagram's texts that are in its boxes, two in each."""
+    return [text for text in texts if text.get_fontsize() == TEXT and text.get_text()[:6] not in ("", "input ")]
 
 
 def test_a_chain():
@@ -165,7 +170,7 @@ def test_boxes_do_not_overlap():
         (Forks(), (1, 1, 8, 8)),
     ):
         texts = d2l.plot_network(net, shape).axes[0].texts
-        places = [text.get_position() for text in texts if text.get_fontsize() == 7.5]
+        places = [text.get_position() for text in in_boxes(texts)[::2]]
         for i, (x, y) in enumerate(places):
             assert all(abs(x - u) > 1.36 or abs(y - v) > 0.4 for u, v in places[:i])
 
@@ -173,9 +178,8 @@ def test_boxes_do_not_overlap():
 def test_labels_fit_into_their_boxes():
     figure = d2l.plot_network({"AlexNet": VGG.alexnet(), "NiN": NIN.nin(nn.BatchNorm)}, (1, 1, 224, 224))
     figure.canvas.draw()
-    for text in figure.axes[0].texts:
-        if text.get_fontsize() == 7.5:
-            assert text.get_window_extent().width / figure.dpi < 1.36, text.get_text()
+    for text in in_boxes(figure.axes[0].texts):
+        assert text.get_window_extent().width / figure.dpi < 1.36, text.get_text()
 
 
 def test_the_input_is_clear_of_its_arrows():

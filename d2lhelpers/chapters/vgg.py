@@ -3,25 +3,6 @@
 from mxnet.gluon import nn
 
 
-def alexnet():
-    """AlexNet for images with one channel and ten classes, after Krizhevsky et al. (2012)."""
-    net = nn.Sequential()
-    net.add(
-        nn.Conv2D(96, kernel_size=11, strides=4, activation="relu"),
-        nn.MaxPool2D(pool_size=3, strides=2),
-        nn.Conv2D(256, kernel_size=5, padding=2, activation="relu"),
-        nn.MaxPool2D(pool_size=3, strides=2),
-        nn.Conv2D(384, kernel_size=3, padding=1, activation="relu"),
-        nn.Conv2D(384, kernel_size=3, padding=1, activation="relu"),
-        nn.Conv2D(256, kernel_size=3, padding=1, activation="relu"),
-        nn.MaxPool2D(pool_size=3, strides=2),
-    )
-    for _ in range(2):
-        net.add(nn.Dense(4096, activation="relu"), nn.Dropout(0.5))
-    net.add(nn.Dense(10))
-    return net
-
-
 def vgg_block(num_convs, num_channels):
     """Convolutions that keep height and width, and a pooling that halves them."""
     block = nn.Sequential()
@@ -48,6 +29,25 @@ def vgg(conv_arch, block=vgg_block):
 def slim(conv_arch, ratio=8):
     """The same blocks with fewer channels."""
     return tuple((num_convs, num_channels // ratio) for num_convs, num_channels in conv_arch)
+
+
+def alexnet():
+    """AlexNet for images with one channel and ten classes, after Krizhevsky et al. (2012)."""
+    net = nn.Sequential()
+    net.add(
+        nn.Conv2D(96, kernel_size=11, strides=4, activation="relu"),
+        nn.MaxPool2D(pool_size=3, strides=2),
+        nn.Conv2D(256, kernel_size=5, padding=2, activation="relu"),
+        nn.MaxPool2D(pool_size=3, strides=2),
+        nn.Conv2D(384, kernel_size=3, padding=1, activation="relu"),
+        nn.Conv2D(384, kernel_size=3, padding=1, activation="relu"),
+        nn.Conv2D(256, kernel_size=3, padding=1, activation="relu"),
+        nn.MaxPool2D(pool_size=3, strides=2),
+    )
+    for _ in range(2):
+        net.add(nn.Dense(4096, activation="relu"), nn.Dropout(0.5))
+    net.add(nn.Dense(10))
+    return net
 
 
 VGG = {

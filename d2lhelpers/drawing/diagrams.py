@@ -13,6 +13,7 @@ from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
 nn = mx.gluon.nn
 
 WIDTH, HEIGHT = 1.36, 0.4  # of a box, in inches
+TEXT = 8.64  # points of a figure with 100 dots an inch: 9 points on a page
 GAP, COLUMN_GAP = 0.18, 0.32  # between two boxes, and between two columns
 POOLS = (nn.MaxPool2D, nn.AvgPool2D, nn.GlobalAvgPool2D, nn.GlobalMaxPool2D)
 
@@ -77,8 +78,8 @@ class _Box:
         ax.add_patch(FancyBboxPatch(low, WIDTH, HEIGHT, facecolor="white", **style))
         ax.add_patch(FancyBboxPatch(low, WIDTH, HEIGHT, facecolor=colour, alpha=0.2, **style))
         text = {"ha": "center", "va": "center", "color": "black"}
-        ax.text(self.x, self.y + 0.08, self.label, fontsize=7.5, **text)
-        ax.text(self.x, self.y - 0.11, " × ".join(map(str, self.nodes[-1].shape)), fontsize=6.5, **text)
+        ax.text(self.x, self.y + 0.08, self.label, fontsize=TEXT, **text)
+        ax.text(self.x, self.y - 0.11, " × ".join(map(str, self.nodes[-1].shape)), fontsize=TEXT, **text)
 
 
 def _boxes(nodes):
@@ -193,11 +194,11 @@ def plot_network(nets, input_shape):
             _spread(feeds, left)
         right = max(box.x for box in feeds)
         first = [box.x for box, parents in feeds.items() if not parents]
-        entry = ((min(first) + max(first)) / 2, top)
+        entry = ((min(first) + max(first)) / 2, top - 0.01)
         for box in feeds:
             _connect(ax, box, feeds, entry)
             box.draw(ax)
-        ax.text(entry[0], top + 0.03, f"input {' × '.join(map(str, input_shape[1:]))}", fontsize=6.5, **text)
+        ax.text(entry[0], top + 0.012, f"input {' × '.join(map(str, input_shape[1:]))}", fontsize=TEXT, **text)
         ax.text((left + right) / 2, top + 0.2, title, fontsize="medium", **text)
         low, left = min(low, *(box.y for box in feeds)), right + WIDTH + 0.5
     right += WIDTH / 2 + 0.12

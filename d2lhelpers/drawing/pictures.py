@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from ..arguments import as_numpy, check_named, check_numbers, check_whole_number
 from .style import BLUE, GREEN, tidy
 
+TEXT = 9.7  # points of a figure with 90 dots an inch: 9 points on a page
 MAPS = 8  # that fit beside a prediction
 
 
@@ -101,7 +102,7 @@ def plot_maps(
                 ax.set(xticks=[], yticks=[])
                 ax.spines[:].set_visible(False)
         for ax, title in zip(figure.axes, titles, strict=False):
-            ax.set_title(title, fontsize="small")
+            ax.set_title(title, fontsize=TEXT)
     for row, (name, pictures) in enumerate(rows.items()):
         axes = figure.axes[row * columns : (row + 1) * columns]
         values = np.concatenate([np.ravel(picture) for picture in pictures])
@@ -112,7 +113,7 @@ def plot_maps(
         for ax, picture in zip(axes[bool(backgrounds) :], pictures, strict=False):
             clim = limits.get(scale) or (np.min(picture), np.max(picture))
             ax.images[-1].set(data=picture, clim=clim)
-        axes[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize="small")
+        axes[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=TEXT)
     return figure
 
 

@@ -3,8 +3,9 @@
 import types
 
 import d2lhelpers as d2l
+import numpy as np
 from d2lhelpers.chapters import vgg as VGG
-from mxnet import init
+from mxnet import init, nd
 from mxnet.gluon import nn
 
 from . import wrong
@@ -97,11 +98,18 @@ wrong("vgg.smallest", "ValueError", 32, lambda net: d2l.summary(net, (1, 1, 1, 1
 
 # --- vgg.field
 
-wrong("vgg.field", "behind the first block", 4)
+wrong("vgg.field", "The last pooling already takes more", 1)
+wrong("vgg.field", "what the last pooling takes", 2)
+wrong("vgg.field", "what one 3 × 3 convolution sees", 3)
+wrong("vgg.field", "after the first block", 4)
 wrong("vgg.field", "without a pooling", 5)
 wrong("vgg.field", "one of the poolings is missing", 6)
 wrong("vgg.field", "stride 1", 7)
 wrong("vgg.field", "Nearly", 8)
+wrong("vgg.field", "9 is too small", 9)
+wrong("vgg.field", "14 is too large", 14)
+wrong("vgg.field", "and not 4", 12)
+wrong("vgg.field", "after three blocks", 22)
 wrong("vgg.field", "The order is wrong", 16)
 wrong("vgg.field", "one at a time", 20)
 wrong("vgg.field", "does not multiply", 36)
@@ -157,38 +165,11 @@ def padded_once(num_convs, num_channels):
     return net
 
 
-# --- vgg.small-images
-
-
-def factors(net, side):
-    large, small = (d2l.summary(net, (1, 1, pixels, pixels)) for pixels in (224, side))
-    return large.total_macs / small.total_macs, large.total_params / small.total_params
-
-
-def slim_factors(side):
-    return factors(VGG.vgg(VGG.slim(VGG.VGG_11)), side)
-
-
-wrong("vgg.small-images", "wrong way round", lambda side: slim_factors(side)[::-1])
-wrong("vgg.small-images", "upside down", lambda side: [1 / factor for factor in slim_factors(side)])
-wrong("vgg.small-images", "shares that are saved", lambda side: tuple(1 - 1 / factor for factor in slim_factors(side)))
-wrong("vgg.small-images", "upside down, and", lambda side: [1 / factor for factor in slim_factors(side)[::-1]])
-wrong("vgg.small-images", "are rounded", lambda side: [round(factor, 1) for factor in slim_factors(side)])
-wrong("vgg.small-images", "not with //", lambda side: [factor // 1 for factor in slim_factors(side)])
-wrong("vgg.small-images", "not on one", lambda side: (224 / side, slim_factors(side)[1]))
-wrong("vgg.small-images", "area alone", lambda side: [(224 / side) ** 2] * 2)
-wrong("vgg.small-images", "less than the area", lambda side: ((224 / side) ** 2, slim_factors(side)[1]))
-wrong("vgg.small-images", "parameters do change", lambda side: (slim_factors(side)[0], 1))
-wrong("vgg.small-images", "Take the slim one", lambda side: factors(VGG.vgg(VGG.VGG_11), side))
-wrong("vgg.small-images", "return two numbers", lambda side: slim_factors(side)[0])
-wrong("vgg.small-images", "the factors are not", lambda side: slim_factors(96 if side != 96 else 48))
-
-
 # --- vgg.bn
 
 
 def normed(order, each=True):
-    """Return a function that makes a block; c, n, r, p are its layers, behind the bar those after the loop."""
+    """Return a function that makes a block; c, n, r, p are its layers, those after the bar follow the loop."""
     inside, _, after = order.partition("|")
 
     def bn_block(num_convs, num_channels):
@@ -210,9 +191,9 @@ def normed(order, each=True):
 
 
 wrong("vgg.bn", "has no batch norm", VGG.vgg_block)
-wrong("vgg.bn", "behind the ReLU", normed("crn|p"))
-wrong("vgg.bn", "behind the ReLU", normed("an|p"))
-wrong("vgg.bn", "behind the pooling", normed("cr|pn"))
+wrong("vgg.bn", "after the ReLU", normed("crn|p"))
+wrong("vgg.bn", "after the ReLU", normed("an|p"))
+wrong("vgg.bn", "after the pooling", normed("cr|pn"))
 wrong("vgg.bn", "2 convolutions and 1 batch norms", normed("c|nrp"))
 wrong("vgg.bn", "has no ReLU", normed("cn|p"))
 wrong("vgg.bn", "2 convolutions and 1 ReLUs", normed("cn|rp"))
@@ -238,14 +219,24 @@ def ten():
     return nn.Dense(10)
 
 
-wrong("vgg.head", "3 dense layers", VGG.vgg)
+wrong("vgg.head", "the old head is still there", VGG.vgg)
+
+
+@wrong("vgg.head", "the old head is still there")
+def pooled_after_the_old_head(conv_arch):
+    net = VGG.vgg(conv_arch)
+    net.add(nn.GlobalAvgPool2D(), nn.Dense(10))
+    return net
+
+
+wrong("vgg.head", "the old head is still there", headed(nn.GlobalAvgPool2D, lambda: nn.Dense(4096), ten))
 wrong("vgg.head", "There is no pooling over all pixels", headed(ten))
 wrong("vgg.head", "must take the mean of each channel", headed(nn.GlobalMaxPool2D, ten))
 wrong("vgg.head", "There is no dense layer", headed(nn.GlobalAvgPool2D))
 wrong("vgg.head", "comes before the pooling", headed(lambda: nn.Dense(10, flatten=False), nn.GlobalAvgPool2D))
 wrong(
     "vgg.head",
-    "Behind the blocks it has global pool, dropout, dense",
+    "After the blocks it has global pool, dropout, dense",
     headed(nn.GlobalAvgPool2D, lambda: nn.Dropout(0.5), ten),
 )
 wrong("vgg.head", "must be those of VGG-11", headed(nn.GlobalAvgPool2D, ten, last=-1))
@@ -324,3 +315,40 @@ def from_above(net):
 
 wrong("vgg.deep", "dropout has another p", other_dropout)
 wrong("vgg.smallest", "is there a return?", 32, from_above)
+
+
+# --- vgg.best
+
+
+def drawn(*layers, side=28):
+    """Return a network of these layers with random weights."""
+    net = nn.Sequential()
+    net.add(*layers)
+    net.initialize(init.Xavier(), ctx=d2l.try_gpu())
+    net(nd.zeros((1, 1, side, side), ctx=d2l.try_gpu()))
+    return net
+
+
+wrong("vgg.best", "not what makes or describes it; this is a function", lambda: drawn(nn.Dense(10)))
+wrong("vgg.best", "not what makes or describes it; this is a float", 0.86)
+wrong("vgg.best", "not what makes or describes it; this is a tuple", VGG.VGG_11)
+wrong("vgg.best", "has no weights yet", VGG.vgg(((2, 16), (2, 32))))
+wrong("vgg.best", "Train it without resize", drawn(VGG.vgg_block(1, 4), nn.Dense(10), side=64))
+wrong("vgg.best", "Train it without resize", drawn(*[VGG.vgg_block(1, 2) for _ in range(5)], nn.Dense(10), side=32))
+wrong("vgg.best", "It must be (1, 10)", drawn(nn.Dense(9)))
+wrong("vgg.best", "It must be (1, 10)", drawn(VGG.vgg_block(1, 4)))
+wrong("vgg.best", "more than 50,000,000", drawn(VGG.vgg_block(2, 128), nn.Dense(10)))
+wrong("vgg.best", "That is guessing", drawn(VGG.vgg_block(1, 4), nn.Dense(10, weight_initializer="zeros")))
+
+
+def lukewarm():
+    """Return a network that knows a class by its mean picture: better than guessing, and not good enough."""
+    X, y = next(iter(d2l.load_data_fashion_mnist(500, train_size=500, test_size=1)[0]))
+    means = nd.stack(*[X[np.flatnonzero(y.asnumpy() == label)].mean(axis=0) for label in range(10)]).reshape((10, -1))
+    net = drawn(nn.Dense(10))
+    net[0].weight.set_data(means)
+    net[0].bias.set_data(-nd.square(means).sum(axis=1) / 2)
+    return net
+
+
+wrong("vgg.best", "Train it longer", lukewarm())
