@@ -218,7 +218,7 @@ def normalised_block(num_convs, num_channels):
     title="Batch norm in the block",
     difficulty="●●○",
     minutes=15,
-    why="BNWHY",
+    why="From Xavier's weights batch norm starts the slim VGG at once. From He's weights one run cannot say.",
     hints=(
         "Start from vgg_block. The ReLU must leave the convolution, since batch norm goes in between.",
         "Without activation= the convolution is bare. nn.BatchNorm() and nn.Activation('relu') are layers, too.",
