@@ -183,7 +183,7 @@ def _empty_bars(panels, rows, same_scale):
         for i, name in enumerate(_parts(bars)):
             ax.barh(range(len(rows)), np.zeros(len(rows)), color=PALETTE[i % len(PALETTE)], label=name, height=0.7)
         for row in range(len(rows)):
-            ax.annotate("", (0, row), xytext=(3, 0), textcoords="offset points", va="center", fontsize="small")
+            ax.annotate("", (0, row), xytext=(3, 0), textcoords="offset points", va="center", fontsize=9)
         ax.set_yticks(range(len(rows)), rows)
         ax.locator_params(axis="x", nbins=5)
         ax.xaxis.set_major_formatter(EngFormatter(sep=" "))
