@@ -15,6 +15,7 @@ from .drawing.charts import (
 from .drawing.diagrams import plot_network, plot_shared_statistics
 from .drawing.pictures import plot_maps, plot_prediction, show_fashion_mnist
 from .drawing.style import set_figsize
+from .drawing.sweeps import plot_sweep
 from .exercises import check, hint, progress
 from .networks.summary import summary
 from .settings import budget, by_budget, claim, set_seed

@@ -33,7 +33,7 @@ class FrozenByCollecting(BN.FastBatchNorm):
 
 
 @right("bn.freeze")
-class FrozenSlowly(BN.BatchNorm):
+class FrozenInTurn(BN.BatchNorm):
     def __init__(self, num_features, num_dims):
         super().__init__(num_features, num_dims)
         for parameter in (self.beta, self.gamma):
@@ -76,13 +76,17 @@ def a_list(X, gamma, beta, moving_mean, moving_var, training, eps=1e-5, momentum
     return [gamma * (X - mean) / (var + eps) ** 0.5 + beta, moving_mean, moving_var]
 
 
-@right("bn.largest-lr")
 @functools.cache
 def downwards(norm):
     for lr in (10, 3, 1, 0.3, 0.1, 0.03, 0.01):
-        history = train_lenet(norm, lr, epochs=1, verbose=False)[1]  # noqa: F821  a global of the notebook
-        if history.train_acc and history.train_acc[0] >= 0.55:
+        history = train_lenet(norm, lr, num_epochs=1, verbose=False)[1]  # noqa: F821  a global of the notebook
+        if history.train_acc and history.train_acc[0] >= 0.6:
             return lr
+    return 0
+
+
+right("bn.largest-lr", (0.1, 10), downwards, (0, 0.3))
+right("bn.largest-lr", [0, 1.0], downwards, [0, 0.3])
 
 
 def identity():
@@ -106,7 +110,6 @@ def lenet_dense_only(norm):
 
 right("bn.placement", lenet_after, lenet_dense_only)
 right("bn.placement", lenet_after, lambda norm: BN.lenet(lambda c, d: norm(c, d) if d == 2 else nn.HybridSequential()))
-right("bn.global-stats", " Plain", lambda channels, num_dims: nn.BatchNorm(use_global_stats=True))
 
 
 @right("bn.backward")
@@ -114,6 +117,15 @@ def in_steps(g, X_hat, gamma, s):
     d_hat = g * gamma
     m = len(g)
     return (m * d_hat - d_hat.sum(0) - X_hat * (d_hat * X_hat).sum(0)) / (m * s)
+
+
+@right("bn.fold")
+def output_by_output(weight, bias, gamma, beta, mean, var, eps):
+    new_weight, new_bias = np.empty_like(weight), np.empty_like(bias)
+    for i, w in enumerate(weight):
+        new_weight[i] = gamma[i] * w / (var[i] + eps) ** 0.5
+        new_bias[i] = beta[i] + gamma[i] * (bias[i] - mean[i]) / (var[i] + eps) ** 0.5
+    return [nd.array(new_weight, dtype="float64"), nd.array(new_bias, dtype="float64")]
 
 
 right("vgg.deep", lambda n: VGG.vgg({11: VGG.VGG_11, 13: VGG.VGG["B"], 16: VGG.VGG["D"], 19: VGG.VGG["E"]}[n]))

@@ -7,6 +7,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 from d2lhelpers.drawing import style
+from d2lhelpers.drawing.style import PALETTE
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.pylabtools import select_figure_formats
 from matplotlib_inline.config import InlineBackend
@@ -159,6 +160,29 @@ def test_batch_norm_histograms():
     assert normalised.texts[0].get_text() == "mean 0.00\nstd 1.00"
     assert after.texts[0].get_text() == "mean -1.00\nstd 0.50"
     assert after.get_title() == "γ = 0.5, β = -1"
+
+
+def test_a_marked_value_moves_with_its_batch():
+    def places(figure):
+        return [ax.lines[1].get_xdata()[0] for ax in figure.axes]
+
+    figure = d2l.plot_batch_norm(np.array([2.0, 0, 1, 1]), gamma=3, beta=1, mark=0)
+    assert places(figure) == pytest.approx([2, 2**0.5, 1 + 3 * 2**0.5], rel=1e-3)
+    d2l.plot_batch_norm(np.array([5.0, 0]), mark=0, figure=figure)
+    assert places(figure) == pytest.approx([5, 1, 1], rel=1e-3)
+    assert [len(ax.lines) for ax in figure.axes] == [2, 2, 2]
+
+
+def test_a_sweep_shows_every_run_and_their_mean():
+    panel = {"plain": {0.1: [1, 100]}, "normed": {1: [2], 0.1: [4, 9]}}
+    (ax,) = d2l.plot_sweep({"both": panel}, "rate", log=True, colours=(1, 0)).axes
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.1", "1"]
+    assert ax.get_yscale() == "log"
+    runs, mean, other, line = ax.lines
+    assert (list(runs.get_ydata()), list(other.get_ydata())) == ([1, 100], [2, 4, 9])
+    assert (list(mean.get_ydata()), list(line.get_ydata())) == (pytest.approx([10]), pytest.approx([2, 6]))
+    assert np.floor(other.get_xdata()).tolist() == [1, 0, 0]
+    assert mean.get_color() == runs.get_color() == PALETTE[1] != other.get_color()
 
 
 def test_prediction_says_whether_it_is_right():

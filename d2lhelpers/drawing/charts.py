@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from ..arguments import check_named, check_number, check_numbers, check_same_names
-from .style import PALETTE, curve, tidy
+from .style import ORANGE, PALETTE, curve, tidy
 
 
 def plot_histories(histories, measures=("loss", "train_acc", "test_acc"), *, fine=False):
@@ -74,12 +74,12 @@ def plot_distributions(samples, xlabel="value", bins=60):
             tidy(ax, xlabel if i == len(rows) - 1 else None, row if j == 0 else None, column if i == 0 else None)
             ax.set_yticks([])
             box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
-            place = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": "x-small"}
+            place = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": 9}
             ax.text(0.98, 0.95, _mean_and_std(values), bbox=box, **place)
     return figure
 
 
-def plot_batch_norm(values, gamma=1.0, beta=0.0, eps=1e-5, *, figure=None):
+def plot_batch_norm(values, gamma=1.0, beta=0.0, eps=1e-5, *, mark=None, figure=None):
     """Draw what batch norm does to a batch of one feature: centre, scale to one, then scale by γ and shift by β.
 
     Args:
@@ -87,6 +87,7 @@ def plot_batch_norm(values, gamma=1.0, beta=0.0, eps=1e-5, *, figure=None):
         gamma (float): the scale γ.
         beta (float): the shift β.
         eps (float): what is added to the variance before the root is taken.
+        mark (int, optional): which of the values gets an orange line.
         figure (Figure, optional): an earlier result, to be redrawn in place.
 
     Returns:
@@ -102,6 +103,9 @@ def plot_batch_norm(values, gamma=1.0, beta=0.0, eps=1e-5, *, figure=None):
     ends = np.concatenate(list(stages.values()))
     for ax, (title, stage) in zip(figure.axes, stages.items(), strict=True):
         _redraw_histogram(ax, stage)
+        if mark is not None:
+            (line,) = ax.lines[1:] or [ax.axvline(color=ORANGE, linewidth=3)]
+            line.set_xdata([stage[mark]] * 2)
         ax.set_title(title, fontsize="medium")
         ax.set_xlim(ends.min() - 0.5, ends.max() + 0.5)
     figure.axes[0].set_ylabel(f"batch of {values.size}")

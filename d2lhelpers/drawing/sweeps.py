@@ -1,0 +1,48 @@
+"""What several runs reached at each of several settings."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..arguments import check_named, check_numbers
+from .style import curve, tidy
+
+
+def plot_sweep(panels, xlabel, ylabel=None, *, log=False, colours=None):
+    """Draw what came out at each setting, such as a learning rate: a dot for each run, and a line through their means.
+
+    Args:
+        panels (dict[str, dict[str, dict[float | str, Sequence[float]]]]): title → name of the line → setting → a number
+            for each run.
+        xlabel (str): what the settings are; they are sorted, and drawn at equal distances.
+        ylabel (str, optional): what the numbers are.
+        log (bool): whether the vertical axes are logarithmic; the line then goes through the geometric means.
+        colours (Sequence[int], optional): the lines' places in the palette, by default 0, 1, 2 …
+
+    Returns:
+        Figure: panels side by side, each with axes of its own.
+
+    Raises:
+        ValueError: there is nothing to draw, or a number is not finite.
+    """
+    check_named("panels", panels, "title → name → setting → numbers")
+    for lines in panels.values():
+        check_named("a panel", lines, "name → setting → numbers")
+        for name, runs in lines.items():
+            check_named(f"{name!r}", runs, "setting → numbers")
+            for setting, values in runs.items():
+                check_numbers(f"{name!r} at {setting}", values, (None,))
+    figure = Figure(figsize=(3.5 * len(panels) + 1.8, 3), layout="constrained")
+    for ax, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        settings = sorted({setting for runs in lines.values() for setting in runs})
+        for i, (name, runs) in zip(colours or range(len(lines)), lines.items(), strict=True):
+            places = [settings.index(setting) + 0.06 * i for setting in runs]  # beside each other, not on each other
+            means = [np.exp(np.log(values).mean()) if log else np.mean(values) for values in runs.values()]
+            every = np.repeat(places, [len(values) for values in runs.values()])
+            ax.plot(every, np.concatenate(list(runs.values())), linestyle="none", label=name, **curve(i, markersize=5))
+            ax.plot(places, means, **curve(i, markersize=0))
+        if log:
+            ax.set_yscale("log")
+        ax.set_xticks(range(len(settings)), [s if isinstance(s, str) else f"{s:g}" for s in settings])
+        tidy(ax, xlabel, ylabel if ax is figure.axes[0] else None, title)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    return figure
