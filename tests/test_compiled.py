@@ -155,6 +155,7 @@ def test_it_trains_as_if_it_were_not_compiled(kind):
 @pytest.mark.parametrize("kind", [Counting, CountingBelow, CountingAbove])
 def test_what_code_counts_is_counted_at_every_step(kind):
     counting = kind()
+    assert not is_compiled(network(counting))
     train(network(counting), 1)
     assert counting.calls >= 2 * len(batches())
 
