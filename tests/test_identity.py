@@ -12,7 +12,7 @@ import pytest
 from d2lhelpers import files
 from d2lhelpers.data import ImageBatches
 from d2lhelpers.training import Callback
-from mxnet import gluon, init, nd
+from mxnet import autograd, gluon, init, nd
 from mxnet.gluon import nn
 from test_refusals import following, snapshot
 
@@ -270,7 +270,7 @@ def with_other_names():
 SAME = {
     "once more": {},
     "names that count layers": {"net": with_other_names},
-    "compiled": {"prepare": lambda net: net.hybridize()},
+    "compiled": {"prepare": lambda net: net[0].hybridize()},
     "a block defined again": net(block=lambda: own("X * self.factor + (self.shift)")),
     "batches to test with": {"data": other_test(batch_size=8)},
     "iterated before": {"data": lambda: data(change=lambda iterators: [list(one) for one in iterators])},
@@ -373,10 +373,14 @@ class Counts(nn.Block):
         return X
 
 
-def test_what_a_layer_remembers_is_no_setting(tmp_path):
+@pytest.mark.parametrize("mode", [autograd.predict_mode, autograd.train_mode])
+def test_what_layers_remember_is_no_setting(mode, tmp_path):
+    """In the mode to train, a batch norm remembers averages."""
     training = Training(net=lambda: network(Counts()))
     training(tmp_path, 1)
-    d2l.evaluate_accuracy(training.data[1], training.net)
+    with autograd.record(), mode():
+        loss = training.net(next(iter(training.data[0]))[0]).sum()
+    loss.backward()
     assert len(training(tmp_path, 2).loss) == 2
 
 
@@ -396,6 +400,15 @@ def test_weights_that_are_neither_the_first_nor_the_last_are_refused(spoil, tmp_
     spoil(training)
     with pytest.raises(ValueError, match="beginning of parameter 0.weight was Xavier, here it is float32 of shape"):
         training("parts", 4)
+
+
+def test_another_training_that_has_taken_the_folder_meanwhile_is_seen(tmp_path):
+    training = Training()
+    training(tmp_path / "parts", 2)
+    shutil.rmtree(tmp_path / "parts")
+    Training(scheduler=lambda: FACTOR(base_lr=0.2))(tmp_path / "parts", 2)
+    with pytest.raises(ValueError, match="base_lr of lr_scheduler of optimizer was 0.2, here it is 0.05"):
+        training(tmp_path / "parts", 3)
 
 
 def test_a_new_learning_rate_between_two_calls_is_refused(tmp_path):
@@ -441,11 +454,11 @@ def test_a_layer_less_is_refused(tmp_path):
         Training()(tmp_path, 2)
 
 
-def loader(shuffle=False, scale=1.0, **options):
+def loader(shuffle=False, scale=1.0, workers=1):
     train_iter, _ = data()
     dataset = gluon.data.ArrayDataset(train_iter.images[:, None].astype("float32"), train_iter.labels)
     dataset = dataset.transform_first(lambda image: image * scale)
-    return gluon.data.DataLoader(dataset, 32, shuffle=shuffle, **options)
+    return gluon.data.DataLoader(dataset, 32, shuffle=shuffle, num_workers=workers, thread_pool=True)
 
 
 @pytest.mark.parametrize(
@@ -460,9 +473,21 @@ def test_batches_of_gluon(changes, words, tmp_path):
         return Training(data=lambda: [loader(**options), loader()])
 
     training()(tmp_path, 1)
-    training(prefetch=3)(tmp_path, 2)
+    training(workers=2)(tmp_path, 2)
     with pytest.raises(ValueError, match=f"is of another training: {words}"):
         training(**changes)(tmp_path, 3)
+
+
+def test_a_set_has_another_order_in_each_process(tmp_path):
+    def chosen(*numbers):
+        numbers = frozenset(numbers)
+        return Training(net=lambda: network(middle=nn.HybridLambda(lambda F, X: X * (3 in numbers))))
+
+    assert list(frozenset([0, 8])) != list(frozenset([8, 0]))
+    chosen(0, 8)(tmp_path, 1)
+    chosen(8, 0)(tmp_path, 2)
+    with pytest.raises(ValueError, match=r"func of layer 4 was <lambda> \(code"):
+        chosen(0, 3)(tmp_path, 3)
 
 
 class Noisy(ImageBatches):

@@ -15,6 +15,7 @@ from .compiled import instructions, nodes, own_classes
 gluon = mx.gluon
 PLAIN = (int, float, str, type(None), bytes, complex, range, slice)
 SKIPPED = (gluon.Parameter, mx.Context, types.ModuleType)  # parameters are described beside the layers
+LIBRARIES = {"mxnet", "numpy", *sys.stdlib_module_names}
 MANY = 20  # parts of a container: more are summed up
 UNIMPORTANT = {  # attributes that follow from others, or do not change the result
     gluon.Block: set(vars(gluon.HybridBlock(prefix=""))),  # such as its name and its compiled graph
@@ -32,12 +33,8 @@ def _checksum(value):
 
 def _function(function, seen):
     """Name a function, with a hash of its code and of the values that it refers to, unless it is a library's."""
-    library = (getattr(function, "__module__", None) or "").partition(".")[0] in (
-        "mxnet",
-        "numpy",
-        *sys.stdlib_module_names,
-    )
-    if library or not isinstance(function, types.FunctionType):
+    module = (function.__module__ or "").partition(".")[0] if isinstance(function, types.FunctionType) else "builtins"
+    if module in LIBRARIES:
         return function.__name__
     steps = list(instructions(function.__code__))
     values = {step.argval: function.__globals__.get(step.argval) for step in steps if step.opname == "LOAD_GLOBAL"}
