@@ -137,11 +137,11 @@ def test_nothing_machine_made_is_stored(path):
             assert not re.search(r"@[cg]pu\(|\b[cg]pu\(\d", printed), f"{cell.id} prints its device"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS[:1], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS[:2], ids=lambda path: path.stem)
 def test_every_figure_is_described_for_those_who_do_not_see_it(path):
     for cell in code_cells(path):
         if any("image/png" in output.get("data", {}) for output in cell.outputs):
-            assert len(cell.metadata.get("alt", "")) > 60, cell.id
+            assert len(cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")) > 60, cell.id
 
 
 @each_notebook

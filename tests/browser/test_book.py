@@ -73,9 +73,11 @@ def test_a_chapter_has_formulas_figures_code_to_copy_and_folded_solutions(open_p
     page.locator("mjx-container svg").first.wait_for(timeout=20_000)
     assert page.locator("mjx-merror").count() == 0
     figures = page.locator(".cell_output img")
-    stored = json.loads((ROOT / "notebooks" / f"{chapter}.ipynb").read_text())["cells"]
-    outputs = [output for cell in stored for output in cell.get("outputs", ())]
-    assert figures.count() == sum("image/png" in output.get("data", {}) for output in outputs)
+    cells = json.loads((ROOT / "notebooks" / f"{chapter}.ipynb").read_text())["cells"]
+    stored = [cell for cell in cells for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})]
+    assert figures.count() == len(stored)
+    described = [cell["metadata"]["mystnb"]["image"]["alt"] for cell in stored if "mystnb" in cell["metadata"]]
+    assert set(described) <= set(figures.evaluate_all("images => images.map(image => image.alt)"))
     shapes = figures.evaluate_all(
         "images => images.map(image => [image.naturalWidth / image.naturalHeight, image.width / image.height])"
     )
