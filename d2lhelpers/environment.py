@@ -43,7 +43,7 @@ def count_threads():
 
 
 @contextlib.contextmanager
-def threads(count):
+def thread_settings(count):
     """Say how many threads MXNet shall use while it is loaded; by itself it takes half of the cores."""
     before = dict(os.environ)
     # MXNet's operators are short: a thread that is done waits awake for the others, about 0.1 ms, before it sleeps.

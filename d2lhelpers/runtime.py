@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from .environment import count_threads, find_home, threads
+from .environment import count_threads, find_home, thread_settings
 
 # The libraries of the cu112 extra, each after those it needs. The wheel of mxnet-cu112 looks for them on the system
 # only; loaded beforehand and globally, the copies from PyPI are found as well.
@@ -60,7 +60,7 @@ def _explain_import_failure(error):
 find_home()
 most_threads, threads_are_fixed = count_threads()
 try:
-    with threads(most_threads):
+    with thread_settings(most_threads):
         _preload_cuda()
         import mxnet as mx
 

@@ -63,22 +63,28 @@ class Threads:
 
     def start(self):
         """Begin to watch the cores."""
-        self.since, self.seen = time.monotonic(), _available()
+        if self.adapts:
+            self.since, self.seen = time.monotonic(), _available()
 
     def adapt(self):
         """Use as many threads as cores have been free, if they have been watched for long enough."""
-        seconds, seen = time.monotonic() - self.since, self.seen
-        if self.adapts and seconds >= WINDOW:
-            self.start()
-            count = min(max(int((self.seen - seen) / seconds + 1 - FREE), 1), self.most)
-            if count != self.count:
-                self.count = count
-                _use(count)
+        if not self.adapts or (seconds := time.monotonic() - self.since) < WINDOW:
+            return
+        seen = self.seen
+        self.start()
+        count = min(max(int((self.seen - seen) / seconds + 1 - FREE), 1), self.most)
+        if count != self.count:
+            self.count = count
+            _use(count)
 
 
 def _can_adapt():
     """Tell whether MXNet is the build that can, and the system counts the idle time of its cores."""
-    return hasattr(_LIBRARY, "_ZN5mxnet18LibraryInitializer3GetEv") and any(map(sum, psutil.cpu_times(percpu=True)))
+    try:
+        counted = any(map(sum, psutil.cpu_times(percpu=True)))
+    except (psutil.Error, OSError, RuntimeError):  # /proc/stat may be hidden
+        counted = False
+    return counted and hasattr(_LIBRARY, "_ZN5mxnet18LibraryInitializer3GetEv")
 
 
 threads = Threads(most_threads, not threads_are_fixed and most_threads > 1 and _can_adapt())

@@ -84,6 +84,20 @@ def test_a_thread_for_each_free_core(monkeypatch, most, free, count):
     assert threads.count == count and used == [most] + ([count] if count != most else [])
 
 
+@pytest.mark.parametrize("hidden", [PermissionError, FileNotFoundError])
+def test_where_the_system_does_not_count_nothing_is_adapted(monkeypatch, hidden):
+    module = sys.modules["d2lhelpers.threads"]
+
+    def refuse(percpu):
+        raise hidden
+
+    monkeypatch.setattr(module.psutil, "cpu_times", refuse)
+    monkeypatch.setattr(module, "_use", pytest.fail)
+    threads = Threads(2, module._can_adapt())
+    threads.adapt()
+    assert (threads.adapts, threads.count) == (False, 2)
+
+
 # An operator that was first called with few threads and then with more would write beyond its memory.
 CHANGES = """
 import d2lhelpers as d2l
