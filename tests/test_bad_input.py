@@ -360,6 +360,7 @@ CASES = [
     (lambda: d2l.plot_batch_norm([]), "values is empty; it must be numbers"),
     (lambda: d2l.plot_batch_norm("many"), "values is 'many'; it must be numbers"),
     (lambda: d2l.plot_batch_norm([1, np.inf]), "values has a number that is inf"),
+    (lambda: d2l.plot_shared_statistics("instance norm"), "a kind is 'instance norm'; it must be one of: dense layer"),
     (lambda: d2l.plot_sweep({}, "x"), "panels is empty; it must be a dictionary title → name"),
     (lambda: d2l.plot_sweep({"a": {"b": []}}, "x"), r"'b' is \[\]; it must be a dictionary setting → numbers"),
     (lambda: d2l.plot_sweep({"a": {"b": {1: [np.nan]}}}, "x"), "'b' at 1 has a number that is nan"),

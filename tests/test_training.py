@@ -481,6 +481,7 @@ def test_figures():
         (d2l.plot_histories({"a": history, "b": history}), 3),
         (d2l.plot_distributions({"row": {"a": np.ones(5), "b": np.arange(5)}}), 2),
         (d2l.plot_shared_statistics(), 2),
+        (d2l.plot_shared_statistics("layer norm", "group norm", "convolution"), 3),
         (d2l.plot_batch_norm(np.arange(9), gamma=2, beta=1), 3),
         (d2l.show_fashion_mnist(images[:4], names), 4),
     ):

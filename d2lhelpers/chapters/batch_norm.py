@@ -144,11 +144,9 @@ class FastBatchNorm(BatchNorm):
             return super().forward(X)
         normalise = Normalise(self.eps)
         Y = normalise(X, self.gamma.data(X.context), self.beta.data(X.context))
+        averages = {self.running_mean: normalise.mean, self.running_var: normalise.var}
         with autograd.pause():
-            for average, value in (
-                (self.running_mean, normalise.mean),
-                (self.running_var, normalise.var),
-            ):
+            for average, value in averages.items():
                 old = average.data(X.context)
                 average.set_data(self.momentum * old + (1 - self.momentum) * value)
         return Y

@@ -2,10 +2,11 @@
 
 import itertools
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from ..arguments import check_named, check_network, check_shape
+from ..arguments import check_named, check_network, check_shape, refuse
 from ..networks.graph import layers_of, trace
 from ..runtime import mx
 from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
@@ -208,32 +209,43 @@ def plot_network(nets, input_shape):
     return figure
 
 
-def plot_shared_statistics():
-    """Draw which numbers share one mean and one variance in batch norm.
+SHARED = {  # the title, and whether the numbers of image n and channel c share the mean in question
+    "dense layer": ("batch norm, dense layer: one mean a feature", lambda n, c: c == 1),
+    "convolution": ("batch norm, convolution: one mean a channel", lambda n, c: c == 1),
+    "layer norm": ("layer norm: one mean an image", lambda n, c: n == 0),
+    "group norm": ("group norm: one mean a half of the channels", lambda n, c: n == 0 and c < 2),
+}
+
+
+def plot_shared_statistics(*kinds):
+    """Draw which numbers share one mean and one variance when they are normalised.
+
+    Args:
+        *kinds (str): "dense layer" and "convolution", which are batch norm's, and the default; "layer norm" and
+            "group norm", after a convolution.
 
     Returns:
-        Figure: left, a dense layer's (batch, feature) matrix with one feature marked; right, a convolution's
-        (batch, channel, height, width) stack of feature maps with one channel marked.
+        Figure: for each kind, the (batch, feature) matrix or the (batch, channel, height, width) stack of feature maps,
+        with the numbers that share a mean marked.
+
+    Raises:
+        ValueError: a kind is another.
     """
-    figure = Figure(figsize=(7.6, 2.9), layout="constrained")
-    dense, conv = figure.subplots(1, 2, width_ratios=(2, 3))
-    batch, features, side = 4, 5, 3
-
-    def cell(ax, x, y, size, marked):
-        face = ORANGE if marked else "#eef3f7"
-        ax.add_patch(Rectangle((x, y), size, size, facecolor=face, edgecolor="#555555", linewidth=0.6))
-
-    for n in range(batch):
-        for c in range(features):
-            cell(dense, c, batch - 1 - n, 0.9, c == 1)
-        for c in range(3):
-            for h in range(side):
-                for w in range(side):
-                    cell(conv, c * 1.25 + w / side, (batch - 1 - n) * 1.25 + h / side, 1 / side, c == 1)
-    dense.set_title("dense layer: one mean for each feature", fontsize="medium")
-    conv.set_title("convolution: one mean for each channel", fontsize="medium")
-    for ax, across in ((dense, "features"), (conv, "channels, each height × width pixels")):
-        ax.set_xlabel(across)
+    kinds = kinds or ("dense layer", "convolution")
+    for kind in kinds:
+        if kind not in SHARED:
+            refuse("a kind", kind, "one of: " + ", ".join(SHARED))
+    figure = Figure(figsize=(3.8 * len(kinds), 2.9), layout="constrained")
+    for ax, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
+        title, shares = SHARED[kind]
+        # a feature is one number, a channel 3 × 3
+        columns, side, step, size = (5, 1, 1, 0.9) if kind == "dense layer" else (4, 3, 1.25, 1 / 3)
+        for n, c, h, w in np.ndindex(4, columns, side, side):
+            face = ORANGE if shares(n, c) else "#eef3f7"
+            corner = (c * step + w / side, (3 - n) * step + h / side)
+            ax.add_patch(Rectangle(corner, size, size, facecolor=face, edgecolor="#555555", linewidth=0.6))
+        ax.set_title(title, fontsize="medium")
+        ax.set_xlabel("features" if kind == "dense layer" else "channels, each height × width pixels")
         ax.set_ylabel("images of the batch")
         ax.set(xticks=[], yticks=[], aspect="equal")
         ax.spines[:].set_visible(False)
