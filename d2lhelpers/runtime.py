@@ -36,6 +36,7 @@ def _preload_cuda():
     """Load the CUDA libraries that `pip install d2lhelpers[cu112]` brought along, or conda, if they did."""
     spec = importlib.util.find_spec("nvidia")
     roots = [Path(root) for root in spec.submodule_search_locations] if spec else []
+    os.environ.setdefault("MXNET_CUDNN_LIB_CHECKING", "0")  # no warning that cuDNN is a newer 8 than at compile time
     for library in map(Path, _CUDA_LIBRARIES):
         for path in (*(root / library for root in roots), Path(sys.prefix, "lib", library.name)):
             if path.exists():
@@ -103,6 +104,11 @@ def _run_kernel(device):
     (mx.nd.ones((2, 2), ctx=device) * 2).wait_to_read()
 
 
+def _reason_of(error):
+    """Return what CUDA says, or else MXNet, in one line."""
+    return str(error).strip().splitlines()[-1].rpartition("ErrStr:")[2]
+
+
 @functools.cache
 def _choose_device(wanted):
     if wanted:
@@ -111,8 +117,9 @@ def _choose_device(wanted):
             try:
                 _run_kernel(device)
             except mx.base.MXNetError as error:
-                reason = str(error).strip().splitlines()[-1]
-                raise RuntimeError(f"D2L_DEVICE is {wanted!r} but that device cannot compute: {reason}") from error
+                raise RuntimeError(
+                    f"D2L_DEVICE is {wanted!r} but that device cannot compute: {_reason_of(error)}"
+                ) from error
         return device
     if not mx.context.num_gpus():
         return mx.cpu()
@@ -120,8 +127,8 @@ def _choose_device(wanted):
         _run_kernel(mx.gpu())
     except mx.base.MXNetError as error:
         print(
-            "The GPU cannot run this build of MXNet (it has code for compute capability 5.0 to 8.9), "
-            f"so the CPU is used: {str(error).strip().splitlines()[-1]}"
+            "This MXNet computes on GPUs of compute capability 5.0 to 8.9, but not on this GPU, "
+            f"so the CPU is used: {_reason_of(error)}"
         )
         return mx.cpu()
     return mx.gpu()

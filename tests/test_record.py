@@ -87,6 +87,7 @@ def test_the_table(path):
     assert "✓ done" in str(table)
     assert "tried 1 ×" in str(table)
     assert f"1 of {len(EXERCISES)} exercises done" in table._repr_html_()
+    assert table._repr_html_().count("<th ") == table._repr_html_().split("</tr>")[1].count("<td ")
     assert {row.exercise.partition(".")[0] for row in d2l.progress("nin")} == {"nin"}
     with pytest.raises(ValueError, match="chapter is 'alexnet'; it must be one of bn, vgg, nin, googlenet"):
         d2l.progress("alexnet")

@@ -210,10 +210,10 @@ def plot_network(nets, input_shape):
 
 
 SHARED = {  # the title, and whether the numbers of image n and channel c share the mean in question
-    "dense layer": ("batch norm, dense layer: one mean a feature", lambda n, c: c == 1),
-    "convolution": ("batch norm, convolution: one mean a channel", lambda n, c: c == 1),
-    "layer norm": ("layer norm: one mean an image", lambda n, c: n == 0),
-    "group norm": ("group norm: one mean a half of the channels", lambda n, c: n == 0 and c < 2),
+    "dense layer": ("batch norm, dense layer: one mean per feature", lambda n, c: c == 1),
+    "convolution": ("batch norm, convolution: one mean per channel", lambda n, c: c == 1),
+    "layer norm": ("layer norm: one mean per image", lambda n, c: n == 0),
+    "group norm": ("group norm: one mean per image and group", lambda n, c: n == 0 and c < 2),
 }
 
 

@@ -163,12 +163,13 @@ def freeze(layer_class):
     "bias",
     title="Who needs a bias?",
     difficulty="●○○",
-    minutes=10,
+    minutes=15,
     why="A bias in front of batch norm is memory and work for nothing, which is why you will see use_bias=False there.",
     hints=(
         "Run the same pictures through conv and norm twice, and change nothing but the bias in between.",
-        "conv.bias.set_data(nd.full(6, bias)) sets all biases. Only training mode takes the mean of the batch.",
-        "Compute the two outputs inside autograd.train_mode(), and return float(abs(a - b).max().asscalar()).",
+        "Call .initialize(ctx=ctx) on conv and norm. conv.bias.set_data(nd.full(6, bias)) then sets all biases.",
+        "Compute both outputs inside autograd.train_mode(): only this mode takes the mean of the batch. Return "
+        "float(abs(a - b).max().asscalar()).",
     ),
 )
 def bias(output_change):
@@ -439,10 +440,10 @@ def placement(lenet_after, lenet_dense_only):
     "backward",
     title="The gradient, without looking",
     difficulty="●●●",
-    minutes=20,
+    minutes=30,
     why="With one of the two means missing a gradient still looks plausible. Only comparing with a reference tells.",
     hints=(
-        "The last section of the page derives it: use its last formula, with NumPy arrays.",
+        "The optional section below derives it: use its last formula, with NumPy arrays.",
         "The bars are means over the batch, one for each feature: axis=0.",
         "Start with g, take away its mean, take away X_hat times the mean of g * X_hat, then scale by gamma / s.",
     ),

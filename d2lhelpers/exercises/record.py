@@ -133,7 +133,9 @@ class Progress(list):
             "<tr>" + "".join(f"<td {style}>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
             for cells in self._cells()
         ]
-        return f"<table><tbody>{''.join(rows)}</tbody></table><p>{html.escape(self._summary())}</p>"
+        head = "".join(f"<th {style}>{name}</th>" for name in ("name", "exercise", "difficulty", "time", "done"))
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        return f"{table}<p>{html.escape(self._summary())}</p>"
 
     def to_csv(self, path=None):
         """Return the table as comma-separated values, or write it to a file.

@@ -153,7 +153,7 @@ def field(width):
     hints=(
         "Compare d2l.summary of this block with that of vgg_block, for the same two numbers.",
         "The height and the width must stay in a convolution, and be halved once, at the end.",
-        "padding=1 and activation='relu' belong into every convolution, and the pooling comes after the loop.",
+        "padding=1 and activation='relu' belong in every convolution, and the pooling comes after the loop.",
     ),
 )
 def bug(repaired_block):
