@@ -42,8 +42,8 @@ lab: env ## Open your own copies of the chapters, in work/, in JupyterLab
 
 test: env ## Run every notebook against its stored outputs, then the tests
 	@status=0; \
-	$(BIN)/pytest --nbval notebooks || status=1; \
-	$(BIN)/pytest tests || status=1; \
+	$(BIN)/pytest --numprocesses=auto --dist=loadfile --nbval notebooks || status=1; \
+	$(BIN)/pytest --numprocesses=auto --dist=loadfile tests || status=1; \
 	exit $$status
 
 notebooks: env ## Keep what the chapters define in the package, run every notebook and store its outputs
