@@ -5,6 +5,7 @@ import os
 import tempfile
 
 import d2lhelpers  # noqa: F401  before any test imports mxnet, whose CUDA libraries it preloads
+import pytest
 from d2lhelpers.environment import count_threads
 
 # The stored outputs are those of the cpu budget, on a GPU too; the notebooks' kernels inherit this.
@@ -15,6 +16,7 @@ _record = tempfile.TemporaryDirectory()
 os.environ["D2L_PROGRESS"] = os.path.join(_record.name, "progress.json")
 
 
+@pytest.hookimpl(optionalhook=True)  # there may be no xdist
 def pytest_xdist_auto_num_workers(config):
     """Say how many processes `pytest -n auto` starts: one for each core that MXNet would use."""
     cores, _ = count_threads()

@@ -309,7 +309,8 @@ def test_a_home_that_cannot_be_written_is_replaced(tmp_path, home):
 def test_make_test_runs_both_halves_and_fails_with_either(tmp_path, failing):
     script(tmp_path / "pytest", f'echo "$*"; case "$*" in *{failing}) exit 1; esac')
     result = run("make", "-s", "test", "PYTHON=true", f"BIN={tmp_path}")
-    assert result.stdout.splitlines() == ["--nbval notebooks", "tests"]
+    side_by_side = "--numprocesses=auto --dist=loadfile"
+    assert result.stdout.splitlines() == [f"{side_by_side} --nbval notebooks", f"{side_by_side} tests"]
     assert (result.returncode != 0) == bool(failing)
 
 
