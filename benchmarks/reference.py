@@ -1,4 +1,4 @@
-"""Train a chapter's networks at full size, for the results in README.md.
+"""Train a chapter's networks at full size, for the results in README.md and docs/results.md.
 
 python benchmarks/reference.py vgg
 

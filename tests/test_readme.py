@@ -1,4 +1,4 @@
-"""The README keeps its promises: what it names exists."""
+"""The README and docs/ keep their promises: what they name exists."""
 
 import json
 import re
@@ -6,30 +6,36 @@ import statistics
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+RESULTS = (ROOT / "docs" / "results.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_linked_files_exist():
-    for target in re.findall(r"\]\(([^)#\s]+)", README):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_names_exists(page):
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = set(re.findall(r"^make (\w+)", listed, re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)\b(?=[ `])", text)) <= targets
+    code = "".join(path.read_text() for path in (ROOT / "d2lhelpers").rglob("*.py"))
+    for variable in set(re.findall(r"\bD2L_\w+", text)):
+        assert f'"{variable}"' in code
+
+
+def test_the_readme_is_one_page_and_leads_to_every_other():
+    assert README.count("\n") <= 120
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "index.md" or f"](docs/{page.name})" in README
 
 
 def test_every_chapter_is_in_the_table():
     for notebook in (ROOT / "notebooks").glob("*.ipynb"):
         assert f"](notebooks/{notebook.name})" in README
-
-
-def test_named_targets_exist():
-    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    targets = set(re.findall(r"^make (\w+)", listed, re.MULTILINE))
-    assert set(re.findall(r"\bmake ([a-z]+)\b(?=[ `])", README)) <= targets
-
-
-def test_named_settings_are_read_somewhere():
-    code = "".join(path.read_text() for path in (ROOT / "d2lhelpers").rglob("*.py"))
-    for variable in set(re.findall(r"\bD2L_\w+", README)):
-        assert f'"{variable}"' in code
 
 
 def test_results_of_chapter_1_are_those_that_were_measured():
@@ -39,7 +45,7 @@ def test_results_of_chapter_1_are_those_that_were_measured():
         seeds = runs_by_seed.values()
         columns = ([run[name][-1] for run in seeds] for name in ("loss", "train_acc", "test_acc"))
         values = [*columns, [run["test_acc_reestimated"] for run in seeds]]
-        assert " | ".join(f"{statistics.median(value):.3f}"[1:] for value in values) in README
+        assert " | ".join(f"{statistics.median(value):.3f}"[1:] for value in values) in RESULTS
     assert statistics.median(run["train_acc"][0] for run in plain.values()) < 0.40
 
 
