@@ -73,11 +73,34 @@ def test_the_first_gpu_decides_the_extra(bootstrap, tmp_path, monkeypatch, answe
     assert bootstrap.probe() == extra
 
 
-@pytest.mark.parametrize(("system", "machine"), [("Windows", "AMD64"), ("Darwin", "arm64"), ("Linux", "aarch64")])
-def test_platforms_without_mxnet_are_told_where_it_runs(bootstrap, monkeypatch, system, machine):
+def pretend(bootstrap, monkeypatch, system, machine):
     monkeypatch.setattr(bootstrap.platform, "system", lambda: system)
     monkeypatch.setattr(bootstrap.platform, "machine", lambda: machine)
+
+
+@pytest.mark.parametrize(("system", "machine"), [("Windows", "AMD64"), ("Linux", "aarch64")])
+def test_platforms_without_mxnet_are_told_where_it_runs(bootstrap, monkeypatch, system, machine):
+    pretend(bootstrap, monkeypatch, system, machine)
     with pytest.raises(SystemExit, match=f"not run on {system} {machine}: use WSL2 .* Docker .* Binder"):
+        bootstrap.env()
+
+
+@pytest.mark.parametrize(("machine", "rosetta"), [("x86_64", False), ("arm64", True)])
+def test_a_mac_gets_the_python_of_intels_macs(bootstrap, monkeypatch, tmp_path, machine, rosetta):
+    pretend(bootstrap, monkeypatch, "Darwin", machine)
+    monkeypatch.setattr(bootstrap, "works", lambda *command: rosetta and command[:2] == ("/usr/bin/arch", "-x86_64"))
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(bootstrap, "STAMP", tmp_path / ".venv" / ".built")
+    monkeypatch.setattr(bootstrap, "find_uv", lambda: "uv")
+    monkeypatch.setattr(bootstrap, "run", lambda *command, otherwise: sys.exit(" ".join(command)))
+    with pytest.raises(SystemExit, match="^uv venv --python cpython-3.11-macos-x86_64-none "):
+        bootstrap.env()
+
+
+def test_apple_silicon_without_rosetta_is_told_how_to_get_it(bootstrap, monkeypatch):
+    pretend(bootstrap, monkeypatch, "Darwin", "arm64")
+    monkeypatch.setattr(bootstrap, "works", lambda *command: False)
+    with pytest.raises(SystemExit, match="run `softwareupdate --install-rosetta`, then make again"):
         bootstrap.env()
 
 

@@ -41,8 +41,14 @@ def check(python=sys.executable):
     if sys.version_info < (3, 8):
         sys.exit(f"{sys.executable} is too old: put Python 3.8 or newer on PATH, or name it with make PYTHON=...")
     system, machine = platform.system(), platform.machine()
+    if (system, machine) == ("Darwin", "arm64"):
+        if not works("/usr/bin/arch", "-x86_64", "/usr/bin/true"):
+            sys.exit(
+                "MXNet 1.9.1 is built for Intel's Macs, whose programs Apple silicon runs with Rosetta: "
+                "run `softwareupdate --install-rosetta`, then make again."
+            )
     # Linux aarch64 has a wheel, but it is linked to the Arm Performance Libraries and lacks them.
-    if (system, machine) not in (("Linux", "x86_64"), ("Darwin", "x86_64")):
+    elif (system, machine) not in (("Linux", "x86_64"), ("Darwin", "x86_64")):
         sys.exit(
             f"MXNet 1.9.1 does not run on {system} {machine}: use WSL2 (on Windows), "
             "a linux/amd64 Docker container or Binder."
@@ -114,8 +120,9 @@ def env(extra=""):
     uv = find_uv()
     STAMP.unlink(missing_ok=True)
     shutil.rmtree(VENV, ignore_errors=True)
+    version = "cpython-3.11-macos-x86_64-none" if platform.system() == "Darwin" else "3.11"
     run(
-        *(uv, "venv", "--python", "3.11", str(VENV)),
+        *(uv, "venv", "--python", version, str(VENV)),
         otherwise="uv found no Python 3.11 and could not fetch one (see above): install it or check the network.",
     )
     python = str(VENV / "bin" / "python")
