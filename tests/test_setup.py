@@ -431,13 +431,44 @@ def test_the_version_is_the_same_everywhere():
     assert f"version {version}" in (ROOT / "README.md").read_text()
 
 
+WORKFLOWS = {path.stem: yaml.safe_load(path.read_text())["jobs"] for path in ROOT.glob(".github/workflows/*.yml")}
+JOBS = {f"{workflow}/{name}": job["steps"] for workflow, jobs in WORKFLOWS.items() for name, job in jobs.items()}
+
+
 def test_the_workflow_runs_ci():
-    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
-    commands = [step.get("run") for step in jobs["test"]["steps"]]
-    assert commands[-1] == ".ci/run"
+    assert JOBS["ci/test"][-1]["run"] == ".ci/run"
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
-    installed = next(command for command in commands if command and "apt-get install" in command)
-    assert set((ROOT / "binder" / "apt.txt").read_text().split()) <= set(installed.split())
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_has_what_it_runs(job):
+    steps = JOBS[job]
+    commands = "\n".join(step.get("run", "") for step in steps)
+    assert set(re.findall(r"^make (?:-C \S+ )?(\w+)", commands, re.MULTILINE)) <= set(TARGETS)
+    if installed := re.findall(r"apt-get install .*|(?<='additional-packages': ').*?(?=')", str(steps)):
+        assert set((ROOT / "binder" / "apt.txt").read_text().split()) <= set(re.findall(r"[\w-]+", installed[0]))
+    for action in filter(None, (step.get("uses") for step in steps)):  # GitHub's own, or what cannot be replaced
+        assert re.fullmatch(r"actions/\w+@v\d+|[\w/-]+@[0-9a-f]{40}|docker://\S+:[\d.]+", action)
+
+
+def test_the_pages_say_which_job_proves_which_platform():
+    page = (ROOT / "docs" / "platforms.md").read_text()
+    assert set(re.findall(r"[Jj]ob `(\w+)`", page)) == WORKFLOWS["platforms"].keys()
+
+
+def test_a_codespace_opens_chapter_1_in_the_environment_of_make():
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert "binder/apt.txt" in container["onCreateCommand"]
+    assert container["updateContentCommand"] == "make env && python3 tools/work.py"
+    for chapter in container["customizations"]["codespaces"]["openFiles"]:
+        assert (ROOT / chapter.replace("work/", "notebooks/")).exists()
+    settings = container["customizations"]["vscode"]["settings"]
+    assert settings["python.defaultInterpreterPath"] == "${containerWorkspaceFolder}/.venv/bin/python"
+    assert "/.devcontainer" in container["remoteEnv"]["JUPYTER_CONFIG_PATH"]
+    config = json.loads((ROOT / ".devcontainer" / "jupyter_server_config.json").read_text())
+    origin = config["ServerApp"]["allow_origin_pat"]
+    assert re.match(origin, "https://odd-name-8888.app.github.dev")
+    assert not re.match(origin, "https://odd-name-8888.app.github.dev.example.org")
 
 
 # What the code leaves to others

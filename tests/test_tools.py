@@ -214,6 +214,16 @@ def test_links_take_the_branch_that_is_followed(upstream, clone):
     assert "gh/OWNER/REPO/spring%2Fterm?" in tool(clone, "links").stdout
 
 
+def test_binder_starts_from_the_image_of_main_where_there_is_one(upstream, clone):
+    git(upstream, "branch", "binder")
+    git(clone, "fetch", "--quiet")
+    git(clone, "remote", "set-url", "origin", "https://github.com/OWNER/REPO")
+    printed = tool(clone, "links").stdout
+    assert "gh/OWNER/REPO/binder?" in printed and "&branch=main&" in printed
+    git(clone, "checkout", "--quiet", "-b", "spring")
+    assert "gh/OWNER/REPO/spring?" in tool(clone, "links").stdout
+
+
 def test_links_without_a_public_remote_are_one_sentence(upstream, clone):
     assert "git knows no remote: add one" in tool(upstream, "links").stderr
     for remote in (None, "https://SECRET@intranet/A/REPO", "http://192.168.1.5/A/REPO", "file:///A/REPO"):

@@ -16,7 +16,7 @@ def git(*arguments):
 
 
 def remote():
-    """Return the address that this branch is pulled from, and the branch's name there."""
+    """Return the address that this branch is pulled from, its name there, and the branch that Binder shall start."""
     name, _, branch = git("rev-parse", "--abbrev-ref", "@{upstream}").partition("/")
     url = git("remote", "get-url", name or "origin") or git("remote", "get-url", "origin")
     if not url:
@@ -24,7 +24,8 @@ def remote():
     branch = branch or git("rev-parse", "--abbrev-ref", "HEAD")
     if branch == "HEAD":
         sys.exit("This folder is on no branch: go back to one, for example with `git checkout main`.")
-    return url, branch
+    image = branch == "main" and git("rev-parse", "--verify", "--quiet", f"{name or 'origin'}/binder")
+    return url, branch, "binder" if image else branch  # the workflow keeps main's image in the branch binder
 
 
 def web_address(url):
@@ -39,11 +40,11 @@ def web_address(url):
     return f"https://{host}{f':{port}' if port else ''}/{path}"
 
 
-def links(url, branch, hub):
+def links(url, branch, start, hub):
     """Return title and address of each link."""
     address = web_address(url)
     host, _, path = address[len("https://") :].partition("/")
-    ref = quote(branch, safe="")
+    ref = quote(start, safe="")
     binder = {
         "github.com": f"gh/{path}/{ref}",
         "gitlab.com": f"gl/{quote(path, safe='')}/{ref}",
