@@ -49,6 +49,13 @@ def test_results_of_chapter_1_are_those_that_were_measured():
     assert statistics.median(run["train_acc"][0] for run in plain.values()) < 0.40
 
 
+def test_the_readme_sums_up_the_results():
+    rows = re.findall(r"^\| .* epochs? \| .* \| (\.\d+) \| (\.\d+) \|$", README, re.MULTILINE)
+    assert len(rows) == 4
+    for ours, reference in rows:
+        assert any(f" {ours} " in line and f" {reference} " in line for line in RESULTS.splitlines())
+
+
 def test_results_of_chapter_1_are_good():
     measured = json.loads((ROOT / "benchmarks" / "reference" / "batch_norm.json").read_text())
 
