@@ -210,7 +210,7 @@ def test_the_environment_is_built_from_the_locks_with_hashes_and_then_left_alone
     calls, result = build()
     assert result.returncode == 0, result.stderr
     venv, sync, install = calls.splitlines()
-    assert venv == f"venv --python 3.11 {project}/.venv"
+    assert re.fullmatch(rf"venv --python (3\.11|cpython-3\.11-macos-\S+) {project}/\.venv", venv)
     assert sync.startswith(f"pip sync --python {project}/.venv/bin/python ")
     assert sync.endswith(" --require-hashes requirements/cpu.txt requirements/dev.txt")
     assert install.endswith(" --no-deps --editable .")
