@@ -75,11 +75,13 @@ def plot_lines(panels, ylabel):
             y = check_numbers(f"y of {name!r}", y, (len(x),))
             ax.plot(x, y, **curve(i))
             ends[i] = name, x[-1], y[-1]
-        low, high = ax.get_ylim()
-        height = -np.inf
+        width, height = (high - low for low, high in (ax.get_xlim(), ax.get_ylim()))
+        placed = []
         for i, (name, x, y) in sorted(ends.items(), key=lambda end: end[1][2]):
-            height = max(y, height + 0.07 * (high - low))  # one name above the other, where lines end together
+            near = [below for beside, below in placed if abs(beside - x) < 0.15 * width]
+            place = x, max([y, *(below + 0.07 * height for below in near)])  # one name above the other
+            placed.append(place)
             style = {"textcoords": "offset points", "va": "center", "color": curve(i)["color"]}
-            ax.annotate(name, (x, height), xytext=(6, 0), annotation_clip=False, **style)
+            ax.annotate(name, place, xytext=(6, 0), annotation_clip=False, **style)
         tidy(ax, xlabel, ylabel if ax is axes[0] else None)
     return figure
