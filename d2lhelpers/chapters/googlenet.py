@@ -21,7 +21,7 @@ def chain(*layers):
 
 
 class Inception(nn.HybridBlock):
-    """The Inception block; c1 to c4 are the channels of the convolutions on each path."""
+    """The Inception block; c1 to c4: channels of the paths, c2 and c3 as (1 × 1, large kernel)."""
 
     def __init__(self, c1, c2, c3, c4, norm=None, **kwargs):
         super().__init__(**kwargs)

@@ -447,7 +447,7 @@ def _expect_joined(Y, outputs, what):
 def design(my_splits, my_net):
     """Count the MACs, look whether the network has these blocks, and measure the test accuracy."""
     blocks = list(my_splits) if isinstance(my_splits, (tuple, list)) else []
-    form = f"my_splits must have the form ((c1, (c2, c2), (c3, c3), c4), ...); it is {shorten(repr(my_splits), 60)}."
+    form = f"my_splits must have the form ((c1, (c2a, c2), (c3a, c3), c4), ...); it is {shorten(repr(my_splits), 60)}."
     expect(blocks and all(map(_is_split, blocks)), form)
     sizes = [size for c1, c2, c3, c4 in blocks for size in (c1, *c2, *c3, c4)]
     whole = all(isinstance(size, (int, np.integer)) and size is not True and size > 0 for size in sizes)
