@@ -433,7 +433,8 @@ def _expect_dead(dead_logits, dead):
         "SGD's step is the learning rate times the gradient: read the gradient off the right panel.",
         "Adam divides the mean of the gradients by the root of the mean of their squares. After one batch, both are of "
         "that batch: what is g / √(g²)?",
-        "Copy the weights before: weight.data(ctx).asnumpy() of all in net.collect_params('.*conv.*weight').values().",
+        "Run net(X[:1]), so that the weights have shapes, and copy them: weight.data(ctx).asnumpy() of all in "
+        "net.collect_params('.*conv.*weight').values().",
         "One step: record net(X) and the loss, backward, gluon.Trainer(net.collect_params(), optimizer, {...}).step(1) "
         "for the mean of the losses.",
     ),
@@ -467,7 +468,8 @@ def adam(prediction, step_sizes):
             ([np.sqrt(np.square(weight).mean()) for weight in weights], "That is how large the weights are."),
             (0 * wanted, "The weights have not moved. Are they copied before the step, and is the step taken?"),
         ]
-        expect_same(sizes, wanted, mistakes, f"{what} should be {wanted.round(5)}; it is {sizes.round(5)}.", 1e-3)
+        close = 0.05 if optimizer == "adam" else 1e-3  # a gradient of another size changes Adam's step a little
+        expect_same(sizes, wanted, mistakes, f"{what} should be {wanted.round(5)}; it is {sizes.round(5)}.", close)
     mistakes = (
         (1, "Measured in learning rates that may be right. In the units of the weights it is smaller."),
         (0, "It is not 0: Adam divides by the size of the gradient, which is as small."),
