@@ -132,7 +132,8 @@ class Progress(list):
             "<tr>" + "".join(f"<td {style}>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
             for cells in self._cells()
         ]
-        head = "".join(f"<th {style}>{name}</th>" for name in ("name", "exercise", "difficulty", "time", "done"))
+        names = (say("name"), say("exercise"), say("difficulty"), say("time"), say("done"))
+        head = "".join(f"<th {style}>{name}</th>" for name in names)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
         return f"{table}<p>{html.escape(self._summary())}</p>"
 
