@@ -18,9 +18,12 @@ VERSION = 1
 def file():
     """Return the path of the record: `$D2L_PROGRESS`, else `.d2l-progress.json` in the working folder.
 
-    Where that folder may only be read, as one that a class shares, it is in the home folder.
+    Both editions share one: from the folder `zh` it is in the folder above. Where that may only be read, as one that a
+    class shares, it is in the home folder.
     """
-    folder = "" if os.access(".", os.W_OK) else os.path.expanduser("~")
+    folder = ".." if os.path.exists("../zh") and os.path.samefile("../zh", ".") else ""
+    if not os.access(folder or ".", os.W_OK):
+        folder = os.path.expanduser("~")
     return Path(os.environ.get("D2L_PROGRESS") or os.path.join(folder, ".d2l-progress.json"))
 
 
