@@ -2,17 +2,15 @@
 
 import collections
 import inspect
-import re
 
-import autocorrect_py
 import d2lhelpers as d2l
 import numpy as np
 import pytest
 from d2lhelpers.chapters.googlenet import chain
 from d2lhelpers.exercises import EXERCISES
-from d2lhelpers.language import Sentence, catalogue
 from mxnet import nd, util
 from right_answers import RIGHT
+from sentences import check_chinese
 from wrong_answers import WRONG
 
 
@@ -23,19 +21,7 @@ def test_a_wrong_answer_gets_its_hint(name, words, answer):
     verdict = d2l.check(name, *answer)
     assert verdict.status == "not yet", verdict
     assert words in verdict.message, verdict
-    assert set(templates(verdict.sentence)) <= set(catalogue("zh"))
-    chinese = verdict.sentence.translated(catalogue("zh"))
-    assert autocorrect_py.format(chinese) == chinese
-
-
-def templates(sentence):
-    """Yield the template of a sentence, and of those in it."""
-    yield sentence.template
-    for part in sentence.parts.values():
-        if isinstance(part, Sentence):
-            yield from templates(part)
-        else:
-            assert not re.search(r"^[A-Z][a-z]+ [a-z]+ [a-z]+ .*[.?]$", part), "a sentence that is no template"
+    check_chinese(verdict.sentence)
 
 
 def test_the_bank_is_large_enough():

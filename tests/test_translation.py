@@ -137,9 +137,13 @@ def write(folder, **sources):
 ENGLISH = {
     "title": "# One",
     "code": 'print(f"{a} of {b}", d2l.check("bn.bug", a))  # shown',
-    "end": "# The end",
+    "end": "# The end\n```python\na = 1  # one\n```",
 }
-CHINESE = {"title": "# 一", "code": '# 显示\nprint(f"{b} 中的 {a}", d2l.check("bn.bug", a))', "end": "# 完"}
+CHINESE = {
+    "title": "# 一",
+    "code": '# 显示\nd2l.set_language("zh")\nprint(f"{b} 中的 {a}", d2l.check("bn.bug", a))',
+    "end": "# 完\n```python\na = 1  # 一\n```",
+}
 
 
 @pytest.fixture
@@ -178,7 +182,7 @@ def test_a_chapter_that_is_translated_has_no_problems(folder):
 
 
 def test_only_what_changed_in_english_is_behind_until_it_is_done(folder):
-    write(folder, **{**ENGLISH, "title": "# Two", "end": "# The very end"})
+    write(folder, **{**ENGLISH, "title": "# Two", "end": ENGLISH["end"].replace("end", "very end")})
     assert problems(folder) == {"title": "is behind", "end": "is behind"}
     translation.done("01_one", "title", folder=folder)
     assert problems(folder) == {"end": "is behind"}
@@ -219,8 +223,8 @@ def test_order_and_tags(folder):
     ],
 )
 def test_another_program_is_noticed(folder, code):
-    change(folder, code=code)
-    assert problems(folder) == {"code": "is another program"}
+    change(folder, code=code, end=CHINESE["end"].replace("a = 1", "a = 2"))
+    assert problems(folder) == dict.fromkeys(("code", "end"), "is another program")
 
 
 def test_the_english_text_of_before_comes_from_git(tmp_path, monkeypatch):

@@ -118,6 +118,9 @@ class _Strings(ast.NodeTransformer):
         self.found = []
         self.tree = ast.dump(self.visit(ast.parse(code)))
 
+    def visit_Expr(self, node):
+        return None if ast.unparse(node) == "d2l.set_language('zh')" else self.generic_visit(node)
+
     def visit_Constant(self, node):
         if isinstance(node.value, str):
             self.found.append(node.value)
@@ -131,9 +134,16 @@ class _Strings(ast.NodeTransformer):
         return node
 
 
+def code(cell):
+    """Return the program in a cell: in one of text, such as a solution, what stands between ```python and ```."""
+    if cell["cell_type"] == "code":
+        return cell["source"]
+    return "\n".join(re.findall(r"```python\n(.*?)```", cell["source"], re.DOTALL))
+
+
 def same_code(ours, theirs):
-    """Tell whether two cells are the same program but for comments, and for strings that are Chinese in the second."""
-    ours, theirs = _Strings(ours), _Strings(theirs)
+    """Tell whether two cells are the same program but for comments, the language, and strings that are Chinese."""
+    ours, theirs = _Strings(code(ours)), _Strings(code(theirs))
     pairs = zip(ours.found, theirs.found, strict=False)
     return ours.tree == theirs.tree and all(a == b or CHINESE.search(b) for a, b in pairs)
 
@@ -154,7 +164,7 @@ def problems(english, chinese):
             yield name, "has another type or other tags"
         if made_from != digest(cell):
             yield name, "is behind" if made_from else "is not translated"
-        elif cell["cell_type"] == "code" and not same_code(cell["source"], made["source"]):
+        elif not same_code(cell, made):
             yield name, "is another program"
 
 
