@@ -1,7 +1,9 @@
 """The Chinese edition: its sentences, and that its notebooks follow the English ones."""
 
+import ast
 import collections
 import importlib.util
+import re
 from pathlib import Path
 
 import autocorrect_py
@@ -59,6 +61,23 @@ FOUND = {"{what} is small.", "the answer", "in a variable", "a number", "A title
 
 def test_what_is_a_sentence():
     assert {sentence for _, sentence in translation.sentences(CODE)} == FOUND | {"an error"}
+
+
+@pytest.mark.parametrize("path", sorted(translation.PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
+def test_a_template_gets_the_values_that_it_names(path):
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, (ast.Assign, ast.Call))]
+    sentence = None  # what the variable of this name holds at this line
+    for node in sorted(nodes, key=lambda node: node.lineno):
+        if isinstance(node, ast.Assign):
+            sentence = node.value if ast.unparse(node.targets[0]) == "sentence" else sentence
+            continue
+        place = translation.TEMPLATES.get(ast.unparse(node.func), len(node.args))
+        template = next(iter(node.args[place:]), None)
+        template = sentence if isinstance(template, ast.Name) and template.id == "sentence" else template
+        assert not isinstance(template, ast.JoinedStr), ast.unparse(node)
+        if isinstance(template, ast.Constant) and all(word.arg for word in node.keywords):
+            names = {re.match(r"\w+", hole[1:])[0] for hole in HOLE.findall(template.value)}
+            assert names == {word.arg for word in node.keywords}, template.value
 
 
 def test_a_changed_sentence_keeps_its_translation_until_someone_has_looked(monkeypatch):
