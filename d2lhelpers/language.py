@@ -58,7 +58,11 @@ def catalogue(language):
     from babel.messages.pofile import read_po  # here, as only those who need it wait for it
 
     with open(Path(__file__).parent / "locale" / language / "LC_MESSAGES" / "d2lhelpers.po", "rb") as file:
-        return {message.id: message.string for message in read_po(file) if message.id and message.string}
+        return {
+            message.id: message.string
+            for message in read_po(file)
+            if message.id and message.string and not message.fuzzy
+        }
 
 
 def set_language(language):
