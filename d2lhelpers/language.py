@@ -10,7 +10,7 @@ import unicodedata
 from pathlib import Path
 
 LANGUAGES = ("en", "zh")
-HOLE = re.compile(r"\{[^{}]+\}")  # where a template takes a value; braces have no other use in it
+HOLE = re.compile(r"\{\w+(?:![rs])?(?::[^{}]*)?\}")  # where a template takes a value; other braces are text
 _translations = {}  # English template -> template in the chosen language; empty in English
 
 
