@@ -7,9 +7,12 @@ from unittest import mock
 
 import numpy as np
 
+from ..data import load_data_fashion_mnist
+from ..networks.graph import is_settled
 from ..networks.summary import summary
 from ..runtime import mx
-from ..training import History
+from ..settings import by_budget
+from ..training import History, evaluate_accuracy
 from .comparing import (
     RANDOM,
     chapter,
@@ -28,12 +31,9 @@ from .judging import Exercises, NotYet, shorten
 gluon, nd = mx.gluon, mx.nd
 nn = gluon.nn
 exercises = Exercises("googlenet")
-BN = chapter("batch_norm")
-VGG = chapter("vgg")
-NIN = chapter("nin")
 GOOGLENET = chapter("googlenet")
-INPUTS = (1, 192, 28, 28)  # of GoogLeNet's first block
 FIRST = (64, (96, 128), (16, 32), 32)
+MACS = 2_360_000  # of googlenet_28, if its two blocks cost half of what they do
 
 
 def random_split(numbers):
@@ -92,19 +92,20 @@ def plant(errors, bottlenecks):
 
 @exercises.add(
     "typo",
-    title="Find the wrong number",
+    title="Three mistakes that run",
     difficulty="●●○",
-    minutes=10,
-    why="A sum is a cheap check of a table that was copied by hand. It does not show everything.",
+    minutes=15,
+    why="A sum, a count of parameters and a count of ReLUs are cheap checks of a copy. Each finds what others miss.",
     hints=(
         "Go through all nine blocks with one counter, whatever group they are in. The paper's outputs are in the text.",
         "A block gives c1 + c2[1] + c3[1] + c4 channels.",
         "The other mistake is in a number that the sum leaves out. Compare COPIED with INCEPTIONS there.",
+        "net.apply(lambda layer: ...) meets every layer. isinstance(layer, nn.Activation) tells which are ReLUs here.",
     ),
 )
-def typo(wrong_blocks, hidden_mistake):
-    """Plant mistakes in the table, then look at the second answer."""
-    expect_callable(wrong_blocks)
+def typo(wrong_blocks, hidden_mistake, count_relus):
+    """Plant mistakes in the table, look at the second answer, and count in several networks."""
+    expect_callable(wrong_blocks, count_relus)
     hidden_mistake = to_number(hidden_mistake, "hidden_mistake")
     several = sorted(RANDOM.choice(np.arange(2, 9), 2, replace=False).tolist())
     for errors, bottlenecks in (
@@ -142,9 +143,28 @@ def typo(wrong_blocks, hidden_mistake):
         not answer,
         "It reports a block whose paths differ from the paper's, and whose output is right. Compare outputs.",
     )
-    expect(hidden_mistake not in (32, 34), "That is the number of channels. In which block does it stand?")
+    expect(hidden_mistake not in (24, 34), "That is the number of channels. In which block does it stand?")
     expect(hidden_mistake != 3, "Block 3 is the one that the sum finds. The hidden one is another.")
-    expect(hidden_mistake == 6, "wrong_blocks is right, but the hidden mistake is in another block.")
+    expect(hidden_mistake == 5, "wrong_blocks is right, but the hidden mistake is in another block.")
+    for net, relus, convs, what in _networks_with_relus():
+        answer = to_number(count_relus(net), f"count_relus({what})")
+        top = sum(isinstance(layer, nn.Activation) for layer in net._children.values())
+        mistakes = (
+            (convs, f"count_relus({what}) gives the number of convolutions. Count the ReLUs."),
+            (top, f"count_relus({what}) sees the outermost layers only. How does it get to those inside of them?"),
+        )
+        expect_same(answer, relus, mistakes, f"count_relus({what}) gives {answer:g}. There are {relus} ReLUs.", 0)
+
+
+def _networks_with_relus():
+    """Yield networks, how many ReLUs and convolutions each has, and a name."""
+    whole, copied = GOOGLENET.googlenet(ratio=8), GOOGLENET.googlenet(nn.BatchNorm, ratio=8)
+    yield whole, 57, 57, "googlenet()"
+    bare = GOOGLENET.chain(nn.Conv2D(8, 1), nn.Conv2D(24, 3, padding=1), GOOGLENET.half())
+    yield GOOGLENET.chain(*copied[:1], bare, *copied[2:]), 55, 57, "a copy with another second stage"
+    extra = int(RANDOM.integers(2, 6))
+    parts = [nn.Conv2D(2, 1), *(nn.Activation("relu") for _ in range(extra))]
+    yield GOOGLENET.chain(*parts, nn.Conv2D(2, 1, activation="relu")), extra + 1, 2, "a small network"
 
 
 def _listed(numbers):
@@ -164,14 +184,14 @@ def without_norms(steps):
     why="A normalised start hands on a signal of a sensible size. In the layers without batch norm it shrinks again.",
     hints=(
         "Make two networks: googlenet(nn.BatchNorm, ratio) and googlenet(ratio=ratio).",
-        "list(net) gives five stages and the dense layer. Which of them do you want from which network?",
-        "net = nn.HybridSequential(); net.add(*list(a)[:2], *list(b)[2:]) puts a new network together.",
+        "A network has five stages and the dense layer. Which of them do you want from which network?",
+        "chain(*a[:2], *b[2:]) puts a new network together.",
     ),
 )
 def bn_inception(partly_normalised):
     """Look where the batch norms are."""
     expect_callable(partly_normalised)
-    ratio, shape, what = globals_of(partly_normalised).get("ratio", 4), (1, 1, 96, 96), "partly_normalised()"
+    ratio, shape, what = globals_of(partly_normalised).get("ratio", 8), (1, 1, 96, 96), "partly_normalised()"
     with mock.patch("d2lhelpers.fit", return_value=History([2.0], [0.5], [0.5], [1.0])):
         net = partly_normalised()
     expect(not isinstance(net, History), "That is what d2l.fit returns. Return the network, and train it afterwards.")
@@ -204,23 +224,54 @@ def bn_inception(partly_normalised):
 
 
 @exercises.add(
-    "smallest",
-    title="The smallest picture",
-    difficulty="●○○",
-    minutes=10,
-    why="A pooling with padding never runs out of pixels. That a network accepts an input does not mean it can use it.",
+    "path",
+    title="A path that was never there",
+    difficulty="●●○",
+    minutes=20,
+    why="A network relies on what it was trained with. That it misses a path does not show that it needed one.",
     hints=(
-        "Try: a loop over sides with d2l.summary, and except ValueError, as in chapter 2.",
-        "What does a 3 × 3 pooling with stride 2 make of one pixel that has padding around it?",
+        "Write a block like Inception with path_1, path_3 and path_4 only. A path that is not used cannot be trained.",
+        "ThreePaths(*shrink((64, (16, 32), 32), ratio), norm=nn.BatchNorm) divides the channels.",
+        "chain(*net[:2], chain(first, *net[2][1:]), *net[3:]) puts another first block into the third stage.",
     ),
 )
-def smallest(side):
-    """Compare with 1."""
-    side = to_number(side, "The side")
-    expect(side == int(side), "The side is a whole number of pixels.")
-    expect(side >= 1, "An image has at least one pixel.")
-    expect(side != 32, "That is VGG's limit. Look at the padding of the poolings here.")
-    expect(side <= 1, f"A smaller one than {side:g} works, too. Try it: what does the padding do to the kernels?")
+def path(my_prediction, without_3x3, measured):
+    """Compare with GoogLeNet, the second path of its first block taken out; then look at the two numbers."""
+    my_prediction, measured = to_number(my_prediction, "my_prediction"), to_number(measured, "measured")
+    for name, accuracy in (("my_prediction", my_prediction), ("measured", measured)):
+        expect(0 <= accuracy <= 1, f"{name} is {accuracy:g}. An accuracy runs from 0 to 1.")
+    expect_callable(without_3x3)
+    ratio, shape, what = globals_of(without_3x3).get("ratio", 8), (1, 1, 96, 96), "without_3x3()"
+    with mock.patch("d2lhelpers.fit", return_value=History([2.0], [0.5], [0.5], [1.0])):
+        net = without_3x3()
+    expect(not isinstance(net, History), "That is what d2l.fit returns. Return the network, and train it afterwards.")
+    expect(isinstance(net, gluon.Block), "without_3x3 must return a network. Is there a return?")
+    wanted = operators(_without_path(GOOGLENET.googlenet(nn.BatchNorm, ratio), ratio), shape)
+    steps, names = operators(net, shape), [name for name, _ in wanted]
+    given = [name for name, _ in steps]
+    blocks, large = given.count("concat"), given.count("conv 3×3")
+    expect(blocks == 9, f"{what} has {blocks} Inception blocks, and it should have nine.")
+    expect("norm" in given, f"{what} has no batch norm.")
+    expect(large < 10, "All 3 × 3 convolutions are still there. The first block should lack its own.")
+    expect(large > 1, "No Inception block has a 3 × 3 path. Only the first should lack it.")
+    expect(large == 9, f"{what} has {large} convolutions of 3 × 3: one in b2 and eight in the other blocks, please.")
+    message = f"Apart from that path, {what} must do what GoogLeNet with batch norm does, in the same order."
+    expect(given == names, message)
+    shapes = [[output for _, output in part] for part in (steps, wanted)]
+    expect(shapes[0] == shapes[1], f"In {what} a layer has other channels than it should. Are they divided by ratio?")
+    least = by_budget(smoke=0, cpu=0.5, gpu=0.2)
+    expect(measured > least, f"measured is {measured:g}, less than such a network gets. Is it the test accuracy?")
+
+
+def _without_path(net, ratio):
+    """Return the network without the second path of its first Inception block."""
+    c1, _, c3, c4 = GOOGLENET.shrink(FIRST, ratio)
+    paths = [GOOGLENET.conv(c1, 1, norm=nn.BatchNorm)]
+    paths.append(GOOGLENET.chain(*(GOOGLENET.conv(c, k, norm=nn.BatchNorm) for c, k in zip(c3, (1, 5), strict=True))))
+    pooled = nn.MaxPool2D(3, strides=1, padding=1), GOOGLENET.conv(c4, 1, norm=nn.BatchNorm)
+    first = gluon.contrib.nn.HybridConcurrent(axis=1)
+    first.add(*paths, GOOGLENET.chain(*pooled))
+    return GOOGLENET.chain(*net[:2], GOOGLENET.chain(first, *net[2][1:]), *net[3:])
 
 
 def reach(net, split):
@@ -240,13 +291,14 @@ def reach(net, split):
     minutes=15,
     why="Two 3 × 3 save on one 5 × 5 when all have as many channels. Behind a bottleneck they do not: count.",
     hints=(
-        "Copy the paths of Inception. Only the third changes.",
-        "Count the weights by hand: 9 × 16 × 32 and 9 × 32 × 32 against 25 × 16 × 32, and the biases.",
-        "chain(conv_relu(c3[0], 1), conv_relu(c3[1], 3, padding=1), and the same once more) is the third path.",
+        "A class that inherits from Inception only has to replace self.path_3.",
+        "chain(conv(c3[0], 1), conv(c3[1], 3), and the same once more) is the third path.",
+        "d2l.summary(block, (1, 192, 28, 28)).total_params counts the parameters of a block.",
     ),
 )
-def factorise(parameters_saved, factorised):
-    """Count, look how far each channel sees, then compare the prediction."""
+def factorise(my_prediction, parameters_saved, factorised):
+    """Count, look how far each channel sees, then compare the measured number; any prediction is welcome."""
+    to_number(my_prediction, "my_prediction")
     saved = to_number(parameters_saved, "parameters_saved")
     expect_callable(factorised)
     for _ in range(2):
@@ -305,112 +357,15 @@ def factorise(parameters_saved, factorised):
 
 
 @exercises.add(
-    "design",
-    title="Half the price",
-    difficulty="●●○",
-    minutes=10,
-    why="Bottlenecks are where a block is cheap to shrink: they change the cost, and not the shape of the output.",
-    hints=(
-        "d2l.summary(Inception(*my_split), (1, 192, 28, 28)).total_macs tells where you are.",
-        "The 3 × 3 path costs most. Its bottleneck c2[0] may shrink a lot, and the output stays.",
-        "Channels of the 1 × 1 and the pooling path are cheap. Let them give more, and the 3 × 3 path less.",
-    ),
-)
-def design(split):
-    """Count what the block costs and gives."""
-    sizes = (*split[:1], *split[1], *split[2], *split[3:]) if _is_split(split) else ()
-    expect(sizes, f"my_split must have the form (c1, (c2, c2), (c3, c3), c4); it is {shorten(repr(split), 60)}.")
-    expect(
-        all(isinstance(size, (int, np.integer)) and size is not True and size > 0 for size in sizes),
-        "Channels are whole numbers above 0.",
-    )
-    outputs = (sizes[0], sizes[2], sizes[4], sizes[5])
-    expect(sum(outputs) == 256, f"It gives {sum(outputs)} channels, and it should give 256.")
-    expect(min(sizes) >= 16, f"The narrowest convolution gives {min(sizes)} channels. Each should give at least 16.")
-    limit = summary(GOOGLENET.Inception(*FIRST), INPUTS).total_macs / 2
-    macs = summary(GOOGLENET.Inception(*split), INPUTS).total_macs
-    expect(macs <= limit, f"It needs {macs:,} MACs, {macs / limit:.2f} times the limit.")
-
-
-def _is_split(split):
-    form = isinstance(split, (tuple, list)) and len(split) == 4
-    return form and all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in split[1:3])
-
-
-@exercises.add(
-    "why",
-    title="Why NiN and GoogLeNet have so few parameters",
-    difficulty="●●○",
-    minutes=10,
-    why="Parameters sit where many numbers meet many numbers. Average first, and the dense layer has little to do.",
-    hints=(
-        "d2l.summary(net, (1, 1, side, side)) has layers, and each of them name and params.",
-        'Add up the params of the layers whose name starts with "Dense": name.startswith("Dense").',
-        "Divide by total_params.",
-    ),
-)
-def why(dense_share):
-    """Compare with the table of several networks."""
-    expect_callable(dense_share)
-    lenet = BN.lenet
-    sizes = int(RANDOM.choice((2, 4, 5, 7, 8))), int(RANDOM.integers(5, 30))
-    for name, make, sides in (
-        ("a small network", lambda: _dense_in_the_middle(*sizes), (9, 14)),
-        ("LeNet", lenet, (28, 36)),
-        ("a slim VGG-11", lambda: VGG.vgg(VGG.slim(VGG.VGG_11)), (64, 96)),
-        ("GoogLeNet with batch norm", lambda: GOOGLENET.googlenet(nn.BatchNorm, 8), (96,)),
-        ("NiN", lambda: NIN.nin(ratio=8), (96,)),
-    ):
-        for side in sides:
-            what = f"The share for {name} at {side} × {side}"
-            net, table = make(), summary(make(), (1, 1, side, side))
-            answer = to_number(dense_share(net, side), what)
-            share = _share(table, "params")
-            mistakes = [
-                (100 * share, "That is in percent. A share runs from 0 to 1."),
-                (1 - share, "That is the share of all other layers."),
-                (_share(table, "macs"), "That is the share of the MACs, and the parameters are asked for."),
-                (
-                    sum(row.name.startswith("Dense") for row in table.layers) / len(table.layers),
-                    "It counts layers, not parameters.",
-                ),
-                (share * table.total_params, "That is the number of parameters. Divide by those of the whole network."),
-            ]
-            message = "Batch norm's moving averages are parameters, too: divide by total_params."
-            mistakes.append((share * table.total_params / table.trainable_params, message))
-            if share:
-                last = [row.params for row in table.layers if row.name.startswith("Dense")][-1]
-                mistakes.append((last / table.total_params, "That is the last dense layer only. Add up all of them."))
-                mistakes.append((1 / share, "It is upside down: divide the dense layers by all."))
-            for other in (96, 224):
-                shares = _share(summary(make(), (1, 1, other, other)), "params")
-                if shares != share:
-                    mistakes.append((shares, "That is the share for images of another size. Does it use side?"))
-            expect_same(answer, share, mistakes, f"{what} is not {answer:.3g}.", 1e-6)
-
-
-def _dense_in_the_middle(channels, units):
-    net = nn.HybridSequential()
-    net.add(nn.Conv2D(channels, 3), nn.Dense(units), nn.Dense(3))
-    net.add(*[nn.Activation("relu") for _ in range(5)])
-    return net
-
-
-def _share(table, count):
-    dense = sum(getattr(row, count) for row in table.layers if row.name.startswith("Dense"))
-    return dense / sum(getattr(row, count) for row in table.layers)
-
-
-@exercises.add(
     "bug",
-    title="Paths that get lost",
+    title="A block for any number of paths",
     difficulty="●●○",
     minutes=15,
-    why="Gluon finds the parameters of registered children only. In a plain list they are neither trained nor saved.",
+    why="Gluon finds the parameters of registered layers only. In a plain list they are neither trained nor saved.",
     hints=(
-        "Look at collect_params() of the block. Which parameters are missing, and how does Parallel make them known?",
-        "self.register_child(path) tells Gluon; the registered ones are in self._children, in order.",
-        "The channels are axis 1. And does the loop take every path?",
+        "First symptom: Gluon finds layers that are attributes of a block, or in a HybridSequential, not in a list.",
+        "Second symptom: which axis became twice as long, and which one has the channels?",
+        "Third symptom: does the loop see every path that the block was given?",
     ),
 )
 def bug(parallel_class):
@@ -418,9 +373,9 @@ def bug(parallel_class):
     expect_callable(parallel_class)
     for widths in ((4, 4), (3, 5), (2, 4, 6)):
         paths = random_paths(widths)
-        block, what = parallel_class(*paths), f"RepairedParallel of {len(paths)} paths"
+        block, what = parallel_class(*paths), f"Parallel of {len(paths)} paths"
         hybrid = isinstance(block, gluon.HybridBlock)
-        expect(hybrid, "RepairedParallel must stay an nn.HybridBlock, so that it can be compiled.")
+        expect(hybrid, "Parallel must stay an nn.HybridBlock, so that it can be compiled.")
         known = set(block.collect_params())
         missing = [name for path in paths for name in path.collect_params() if name not in known]
         expect(not missing, f"collect_params() of {what} lacks {len(missing)} of {2 * len(widths)} parameters.")
@@ -475,3 +430,104 @@ def _expect_joined(Y, outputs, what):
     Y = to_array(Y, wanted.shape, f"The output of {what}")
     expect(same(Y, wanted), f"{what} has the right shape, but not the outputs of its paths one behind the other.")
     return wanted
+
+
+@exercises.add(
+    "design",
+    title="Half the price",
+    difficulty="●●○",
+    minutes=25,
+    why="Bottlenecks are where a block is cheap to shrink: they change the cost, and not the shape of the output.",
+    hints=(
+        "d2l.summary(googlenet_28(my_splits), (1, 1, 28, 28)) shows what each layer costs: begin with the dearest.",
+        "Not all of the work is in Inception blocks, and your splits change these only. How much is left for them?",
+        "A bottleneck c2[0] or c3[0] may shrink a lot, and the output stays. Then train on all images.",
+    ),
+)
+def design(my_splits, my_net):
+    """Count the MACs, look whether the network has these blocks, and measure the test accuracy."""
+    blocks = list(my_splits) if isinstance(my_splits, (tuple, list)) else []
+    form = f"my_splits must have the form ((c1, (c2, c2), (c3, c3), c4), ...); it is {shorten(repr(my_splits), 60)}."
+    expect(blocks and all(map(_is_split, blocks)), form)
+    sizes = [size for c1, c2, c3, c4 in blocks for size in (c1, *c2, *c3, c4)]
+    whole = all(isinstance(size, (int, np.integer)) and size is not True and size > 0 for size in sizes)
+    expect(whole, "Channels are whole numbers above 0.")
+    expect(len(blocks) > 1, "my_splits has one block, and there should be at least two.")
+    macs = summary(GOOGLENET.googlenet_28(my_splits), (1, 1, 28, 28)).total_macs
+    expect(macs <= MACS, f"It needs {macs:,} MACs, and at most {MACS:,} are allowed.")
+    good = isinstance(my_net, gluon.Block)
+    expect(good, f"my_net must be the trained network; this is a {type(my_net).__name__}.")
+    expect(is_settled(my_net), "my_net has no weights yet, or not all of them. Train it with d2l.fit.")
+    built = operators(GOOGLENET.googlenet_28(my_splits), (1, 1, 28, 28))
+    expect(operators(my_net, (1, 1, 28, 28)) == built, "my_net is not googlenet_28(my_splits).")
+    device = next(iter(my_net.collect_params().values())).list_ctx()[0]
+    _, test_iter = load_data_fashion_mnist(128, test_size=2048, ctx=device)
+    accuracy, least = evaluate_accuracy(test_iter, my_net), by_budget(smoke=0, cpu=0.82, gpu=0.82)
+    result = f"It gets {accuracy:.1%} of the test images right, and {least:.0%} are asked for."
+    expect(accuracy >= least, f"{result} Train it longer, or on more images; then try other splits.")
+
+
+def _is_split(split):
+    form = isinstance(split, (tuple, list)) and len(split) == 4
+    return form and all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in split[1:3])
+
+
+@exercises.add(
+    "smoothing",
+    title="Label smoothing",
+    difficulty="●●●",
+    minutes=25,
+    why="A network that is asked for less than certainty becomes less sure of itself, and often no less right.",
+    hints=(
+        "nd.log_softmax(logits) are the log-probabilities. Cross-entropy is minus their sum, weighted by the targets.",
+        "Every class gets ε / K: together ε times the mean of the log-probabilities. The true one gets 1 − ε more.",
+        "nd.pick(log_p, y) takes the log-probability of each image's true class.",
+    ),
+)
+def smoothing(smoothed_loss):
+    """Compare losses and gradients with those in float64."""
+    expect_callable(smoothed_loss)
+    for batch, classes, epsilon, scale in ((7, 10, 0.1, 3), (5, 4, 0.3, 1), (6, 10, 0.0, 2), (4, 3, 0.1, 200)):
+        logits = nd.array(RANDOM.normal(scale=scale, size=(batch, classes)))
+        y = RANDOM.integers(classes, size=batch)
+        loss = smoothed_loss(logits, nd.array(y, dtype="int32"), epsilon)
+        expect(isinstance(loss, nd.NDArray), f"smoothed_loss must return an NDArray, not a {type(loss).__name__}.")
+        one = loss.shape != (batch,) and loss.size == 1
+        expect(not one, "It returns one number. A loss for d2l.train has one for each image: do not average over them.")
+        z = logits.asnumpy().astype(np.float64)
+        z = z - z.max(axis=1, keepdims=True)
+        log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        right, case = log_p[np.arange(batch), y], f"epsilon = {epsilon:g} and {classes} classes"
+        wanted = -(1 - epsilon) * right - epsilon * log_p.mean(axis=1)
+        others = (log_p.sum(axis=1) - right) / (classes - 1)
+        mistakes = (
+            (-right, "That is plain cross-entropy. Does it use epsilon?"),
+            (-wanted, "The sign is wrong: a loss is small where the prediction is good."),
+            (
+                -(1 - epsilon) * right - epsilon * others,
+                "The true class gets a share of ε, too: all K get ε / K.",
+            ),
+            (-right - epsilon * log_p.mean(axis=1), "The targets must add up to 1. What is left for the true class?"),
+            (-(1 - epsilon) * right - epsilon * log_p.sum(axis=1), "Each class gets ε / K, and yours gets ε."),
+            (-(1 - epsilon) * right, "The other classes have a target, too: ε / K."),
+            (-epsilon * right - (1 - epsilon) * log_p.mean(axis=1), "ε and 1 − ε have changed places."),
+        )
+        finite = np.isfinite(loss.asnumpy()).all()
+        expect(finite, "For large logits it is not finite: log(softmax) underflows. Use nd.log_softmax.")
+        loss = to_array(loss, (batch,), "The loss")
+        expect_same(loss, wanted, mistakes, f"The loss for {case} is not right.", 1e-4)
+        expect_gradient(smoothed_loss, logits, y, epsilon, np.exp(log_p))
+
+
+def expect_gradient(smoothed_loss, logits, y, epsilon, p):
+    """Raise `NotYet` unless autograd gets p minus the targets."""
+    logits.attach_grad()
+    with mx.autograd.record():
+        loss = smoothed_loss(logits, nd.array(y, dtype="int32"), epsilon)
+    try:
+        loss.backward()
+    except mx.base.MXNetError:
+        expect(False, "Autograd cannot follow it. Use functions of nd all the way, not NumPy.")
+    targets = np.full(p.shape, epsilon / p.shape[1])
+    targets[np.arange(len(y)), y] += 1 - epsilon
+    expect(same(logits.grad.asnumpy(), p - targets, 1e-3), "The loss is right, but not its gradient.")
