@@ -10,12 +10,11 @@ from .drawing.charts import (
     plot_confusion,
     plot_distributions,
     plot_histories,
-    plot_points,
 )
 from .drawing.diagrams import plot_network, plot_shared_statistics
 from .drawing.pictures import plot_maps, plot_prediction, show_fashion_mnist
 from .drawing.style import set_figsize
-from .drawing.sweeps import plot_sweep
+from .drawing.sweeps import plot_lines, plot_sweep
 from .exercises import check, hint, progress
 from .language import set_language
 from .networks.summary import summary

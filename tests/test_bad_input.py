@@ -382,9 +382,9 @@ CASES = [
         lambda: d2l.plot_by_layer({"a": [1, 2]}),
         r"a panel is \[1, 2\]; it must be a dictionary name → a number for each",
     ),
-    (lambda: d2l.plot_points({}, "x", "y"), "points is empty"),
-    (lambda: d2l.plot_points({"a": (1, 2, 3)}, "x", "y"), r"points\['a'\] has shape \(3,\); it must be \(2\)"),
-    (lambda: d2l.plot_points({"a": (1, np.nan)}, "x", "y"), r"points\['a'\] has a number that is nan"),
+    (lambda: d2l.plot_lines({}, "y"), "panels is empty"),
+    (lambda: d2l.plot_lines({"x": {"a": ([1, 2], [3])}}, "y"), r"y of 'a' has shape \(1,\); it must be \(2\)"),
+    (lambda: d2l.plot_lines({"x": {"a": ([1], [np.nan])}}, "y"), "y of 'a' has a number that is nan"),
     (
         lambda: d2l.plot_prediction(IMAGES, LABELS[:3], 0, "abc"),
         r"picture has shape \(20, 10, 10\); it must be \(any, any\)",

@@ -60,7 +60,7 @@ def test_inception_concatenates_its_paths():
     block = GOOGLENET.Inception(2, (3, 4), (5, 6), 7)
     block.initialize(init.Xavier())
     X = nd.random.normal(shape=(2, 3, 8, 8))
-    paths = [path(X).asnumpy() for path in block._children.values()]
+    paths = [path(X).asnumpy() for path in (block.path_1, block.path_2, block.path_3, block.path_4)]
     assert [path.shape[1] for path in paths] == [2, 4, 6, 7]
     np.testing.assert_array_equal(block(X).asnumpy(), np.concatenate(paths, axis=1))
 

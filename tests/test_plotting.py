@@ -29,6 +29,7 @@ def test_plain_bars():
     assert (left.get_title(), right.get_title()) == ("parameters", "MACs")
     assert lengths(left) == [1_000, 3_000]
     assert notes(left) == ["1.0 k", "3.0 k"]
+    assert notes(d2l.plot_bars({"x": {"a": 832, "b": 0.25, "c": 0}}).axes[0]) == ["832", "0.25", "0"]
     assert [label.get_text() for label in left.get_yticklabels()] == ["a", "b"]
     assert not figure.legends
 
@@ -40,7 +41,7 @@ DRAW = {
     "plot_batch_norm": d2l.plot_batch_norm,
     "plot_distributions": lambda values: d2l.plot_distributions({"a": {"b": values}}),
     "plot_by_layer": lambda values: d2l.plot_by_layer({"a": {"b": values[0][0]}}),
-    "plot_points": lambda values: d2l.plot_points({"a": values[0][0][:2]}, "x", "y"),
+    "plot_lines": lambda values: d2l.plot_lines({"x": {"a": values[0][:2]}}, "y"),
     "plot_confusion": lambda values: d2l.plot_confusion(values[0], "abcd"),
 }
 
@@ -237,12 +238,18 @@ def test_lines_by_layer():
     assert figure.axes[0].get_yscale() == "log"
 
 
-def test_points():
-    figure = d2l.plot_points({"LeNet": (10, 0.9), "VGG": (1, 0.8)}, "speed", "accuracy", log_x=True)
-    (ax,) = figure.axes
-    assert [tuple(map(float, np.ravel(line.get_data()))) for line in ax.lines] == [(10, 0.9), (1, 0.8)]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["LeNet", "VGG"]
-    assert ax.get_xscale() == "log"
+def test_lines_carry_their_names_and_no_name_covers_another():
+    lines = {"LeNet": ([1, 2, 3], [0.1, 0.8, 0.9]), "VGG": ([1, 2], [0.3, 0.9]), "NiN": ([1, 2], [0.3, 0.9])}
+    figure = d2l.plot_lines({"images": lines, "seconds": lines}, "accuracy")
+    left, right = figure.axes
+    assert (left.get_xlabel(), right.get_xlabel(), left.get_ylabel()) == ("images", "seconds", "accuracy")
+    assert [tuple(map(list, line.get_data())) for line in left.lines] == list(lines.values())
+    figure.canvas.draw()
+    boxes = {text.get_text(): text.get_window_extent() for text in right.texts}
+    assert set(boxes) == set(lines)
+    assert not boxes["VGG"].overlaps(boxes["NiN"])
+    colours = [text.get_color() for text in sorted(right.texts, key=lambda text: list(lines).index(text.get_text()))]
+    assert colours == [line.get_color() for line in right.lines]
 
 
 def test_histories_by_epoch_and_within():

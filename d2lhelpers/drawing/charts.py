@@ -167,11 +167,16 @@ def plot_bars(panels, *, shares=False, same_scale=False, figure=None):
         for text, row, end in zip(ax.texts, range(len(rows)), ends, strict=True):
             text.xy = (end, row)
             share = end / (ends.sum() or 1)
-            text.set_text(f"{share:.1%}" if shares else EngFormatter(sep=" ", places=1)(end))
+            text.set_text(f"{share:.1%}" if shares else _amount(end))
         longest = max(longest if same_scale else 0, *ends)
         ax.set_xlim(0, longest * 1.2 or 1)
         ax.set_title(title, fontsize="medium")
     return figure
+
+
+def _amount(number):
+    """Write a number in a few characters: 1.5 M, 832, 0.25."""
+    return EngFormatter(sep=" ", places=1)(number) if number >= 1000 else f"{number:.3g}"
 
 
 def _parts(bars):
@@ -228,35 +233,6 @@ def plot_by_layer(panels, *, log=True):
         ax.locator_params(axis="x", integer=True)
         tidy(ax, "layer", title=title)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
-    return figure
-
-
-def plot_points(points, xlabel, ylabel, *, log_x=False):
-    """Draw named points.
-
-    Args:
-        points (dict[str, tuple[float, float]]): name → (x, y).
-        xlabel (str): what x is.
-        ylabel (str): what y is.
-        log_x (bool): whether the horizontal axis is logarithmic.
-
-    Returns:
-        Figure: points of different colour and shape, and their names in a legend.
-
-    Raises:
-        ValueError: there are no points, or one is no pair of finite numbers.
-    """
-    check_named("points", points, say("name → (x, y)"))
-    figure = Figure(figsize=(7.4, 3.4), layout="constrained")
-    ax = figure.subplots()
-    for i, (name, place) in enumerate(points.items()):
-        place = check_numbers(f"points[{name!r}]", place, (2,))
-        ax.plot(*place, label=name, linestyle="none", **curve(i, markersize=8))
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside right center", frameon=False)
-    if log_x:
-        ax.set_xscale("log")
-    ax.margins(0.15)
-    tidy(ax, xlabel, ylabel)
     return figure
 
 

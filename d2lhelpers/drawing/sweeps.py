@@ -1,9 +1,9 @@
-"""What several runs reached at each of several settings."""
+"""What several runs reached: at each of several settings, or as they went on."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..arguments import check_named, check_numbers
+from ..arguments import check_named, check_numbers, check_same_names
 from ..language import say
 from .style import curve, tidy
 
@@ -46,4 +46,41 @@ def plot_sweep(panels, xlabel, ylabel=None, *, log=False, colours=None):
         ax.set_xticks(range(len(settings)), [s if isinstance(s, str) else f"{s:g}" for s in settings])
         tidy(ax, xlabel, ylabel if ax is figure.axes[0] else None, title)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    return figure
+
+
+def plot_lines(panels, ylabel):
+    """Draw lines that carry their names, such as an accuracy against images and against seconds.
+
+    Args:
+        panels (dict[str, dict[str, tuple[Sequence[float], Sequence[float]]]]): what is on the horizontal axis → name of
+            the line → (x, y); the same names in all panels.
+        ylabel (str): what the numbers are.
+
+    Returns:
+        Figure: panels side by side with one vertical axis; each line has its name at its end.
+
+    Raises:
+        ValueError: there is nothing to draw, a number is not finite, or a line has more x than y.
+    """
+    check_named("panels", panels, "label → name → (x, y)")
+    for lines in panels.values():
+        check_named("a panel", lines, "name → (x, y)")
+    check_same_names("panels", panels)
+    figure = Figure(figsize=(4.6 * len(panels), 3.4), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for ax, (xlabel, lines) in zip(axes, panels.items(), strict=True):
+        ends = {}
+        for i, (name, (x, y)) in enumerate(lines.items()):
+            x = check_numbers(f"x of {name!r}", x, (None,))
+            y = check_numbers(f"y of {name!r}", y, (len(x),))
+            ax.plot(x, y, **curve(i))
+            ends[i] = name, x[-1], y[-1]
+        low, high = ax.get_ylim()
+        height = -np.inf
+        for i, (name, x, y) in sorted(ends.items(), key=lambda end: end[1][2]):
+            height = max(y, height + 0.07 * (high - low))  # one name above the other, where lines end together
+            style = {"textcoords": "offset points", "va": "center", "color": curve(i)["color"]}
+            ax.annotate(name, (x, height), xytext=(6, 0), annotation_clip=False, **style)
+        tidy(ax, xlabel, ylabel if ax is axes[0] else None)
     return figure

@@ -8,7 +8,18 @@ from mxnet.gluon import nn
 
 from . import wrong
 
-chain, conv_relu, googlenet = GOOGLENET.chain, GOOGLENET.conv_relu, GOOGLENET.googlenet
+chain, conv, googlenet = GOOGLENET.chain, GOOGLENET.conv, GOOGLENET.googlenet
+
+
+class Paths(nn.HybridBlock):
+    """Paths side by side."""
+
+    def __init__(self, *paths, **kwargs):
+        super().__init__(**kwargs)
+        self.paths = chain(*paths)
+
+    def hybrid_forward(self, F, X):
+        return F.concat(*[path(X) for path in self.paths], dim=1)
 
 
 # --- googlenet.channels
@@ -49,29 +60,54 @@ def groups(inceptions):
     return [i for i, group in enumerate(inceptions, 1) if outputs((group,)) != wanted[i - 1]]
 
 
-wrong("googlenet.typo", "counted from 1", lambda inceptions: right_blocks(inceptions, 0), 6)
-wrong("googlenet.typo", "whose bottleneck is wrong", different_from_original, 6)
-wrong("googlenet.typo", "Does it look at all blocks", lambda inceptions: right_blocks(inceptions)[:1], 6)
+def right_relus(net):
+    found = []
+    net.apply(lambda layer: found.append(isinstance(layer, nn.Activation)))
+    return sum(found)
+
+
+def kinds(net, kind):
+    found = []
+    net.apply(lambda layer: found.append(isinstance(layer, kind)))
+    return sum(found)
+
+
+def outermost(net):
+    return sum(isinstance(layer, nn.Activation) for layer in net)
+
+
+wrong("googlenet.typo", "the number of convolutions", right_blocks, 5, lambda net: kinds(net, nn.Conv2D))
+wrong("googlenet.typo", "sees the outermost layers only", right_blocks, 5, outermost)
+wrong("googlenet.typo", "There are 57 ReLUs", right_blocks, 5, lambda net: 55)
+wrong("googlenet.typo", "must be a number; it is None", right_blocks, 5, lambda net: None)
+wrong("googlenet.typo", "That is the number of channels", right_blocks, 24, right_relus)
+wrong("googlenet.typo", "counted from 1", lambda inceptions: right_blocks(inceptions, 0), 5, right_relus)
+wrong("googlenet.typo", "whose bottleneck is wrong", different_from_original, 5, right_relus)
+wrong("googlenet.typo", "Does it look at all blocks", lambda inceptions: right_blocks(inceptions)[:1], 5, right_relus)
 wrong(
     "googlenet.typo",
     "run from 1 to 9",
     lambda inceptions: [outputs(inceptions)[i - 1] for i in right_blocks(inceptions)],
-    6,
+    5,
+    right_relus,
 )
-wrong("googlenet.typo", "where only", groups, 6)
-wrong("googlenet.typo", "must return a list", lambda inceptions: len(right_blocks(inceptions)), 6)
-wrong("googlenet.typo", "It finds nothing", lambda inceptions: [], 6)
-wrong("googlenet.typo", "where only", lambda inceptions: [3], 6)
-wrong("googlenet.typo", "the one that the sum finds", right_blocks, 3)
-wrong("googlenet.typo", "In which block does it stand", right_blocks, 34)
-wrong("googlenet.typo", "in another block", right_blocks, 5)
-wrong("googlenet.typo", "which are whole", lambda inceptions: [i + 0.5 for i in right_blocks(inceptions)], 6)
-wrong("googlenet.typo", "there are nine blocks", lambda inceptions: [0] * 10**6, 6)
+wrong("googlenet.typo", "where only", groups, 5, right_relus)
+wrong("googlenet.typo", "must return a list", lambda inceptions: len(right_blocks(inceptions)), 5, right_relus)
+wrong("googlenet.typo", "It finds nothing", lambda inceptions: [], 5, right_relus)
+wrong("googlenet.typo", "where only", lambda inceptions: [3], 5, right_relus)
+wrong("googlenet.typo", "the one that the sum finds", right_blocks, 3, right_relus)
+wrong("googlenet.typo", "In which block does it stand", right_blocks, 34, right_relus)
+wrong("googlenet.typo", "in another block", right_blocks, 6, right_relus)
+wrong(
+    "googlenet.typo", "which are whole", lambda inceptions: [i + 0.5 for i in right_blocks(inceptions)], 5, right_relus
+)
+wrong("googlenet.typo", "there are nine blocks", lambda inceptions: [0] * 10**6, 5, right_relus)
 wrong(
     "googlenet.typo",
     "whose output is right. Return the others",
     lambda inceptions: sorted({*range(1, 10)} - {*right_blocks(inceptions)}),
-    6,
+    5,
+    right_relus,
 )
 
 
@@ -121,18 +157,47 @@ def trained():
 
 @wrong("googlenet.bn-inception", "has another kernel")
 def other_pooling():
-    first = chain(conv_relu(64 // ratio, 7, strides=2, padding=3, norm=nn.BatchNorm), nn.MaxPool2D(2, 2))
+    first = chain(conv(64 // ratio, 7, strides=2, norm=nn.BatchNorm), nn.MaxPool2D(2, 2))
     return chain(first, *list(joined(normalised(), plain(), 2))[1:])
 
 
-# --- googlenet.smallest
+# --- googlenet.path
 
-wrong("googlenet.smallest", "VGG's limit", 32)
-wrong("googlenet.smallest", "what does the padding do", 16)
-wrong("googlenet.smallest", "what does the padding do", 7)
-wrong("googlenet.smallest", "at least one pixel", 0)
-wrong("googlenet.smallest", "whole number", 1.5)
-wrong("googlenet.smallest", "must be a number; it is tuple", (1, 1))
+
+def without(number=0, path=2, divided=True, norm=nn.BatchNorm):
+    """Return GoogLeNet without one path of one block of its third stage; path 0 leaves all of them."""
+    c1, c2, c3, c4 = GOOGLENET.shrink(GOOGLENET.INCEPTIONS[0][number], ratio if divided else 1)
+    paths = [
+        conv(c1, 1, norm=norm),
+        *(chain(conv(a, 1, norm=norm), conv(b, k, norm=norm)) for (a, b), k in ((c2, 3), (c3, 5))),
+    ]
+    paths.append(chain(nn.MaxPool2D(3, 1, 1), conv(c4, 1, norm=norm)))
+    net = googlenet(norm, ratio)
+    blocks = list(net[2])
+    blocks[number] = Paths(*paths[: path - 1], *paths[path:])
+    return chain(*net[:2], chain(*blocks), *net[3:])
+
+
+wrong("googlenet.path", "An accuracy runs from 0 to 1", 0.8, without, 80)
+wrong("googlenet.path", "my_prediction is 75", 75, without, 0.8)
+wrong("googlenet.path", "must be a number", "high", without, 0.8)
+wrong("googlenet.path", "are still there", 0.8, normalised, 0.8)
+wrong("googlenet.path", "are still there", 0.8, lambda: without(path=3), 0.8)
+wrong("googlenet.path", "has no batch norm", 0.8, lambda: without(norm=None), 0.8)
+wrong("googlenet.path", "must do what GoogLeNet", 0.8, lambda: without(number=1), 0.8)
+wrong("googlenet.path", "divided by ratio", 0.8, lambda: without(divided=False), 0.8)
+wrong(
+    "googlenet.path",
+    "has 8 Inception blocks",
+    0.8,
+    lambda: chain(*normalised()[:2], chain(*normalised()[2][1:]), *normalised()[3:]),
+    0.8,
+)
+wrong("googlenet.path", "Is there a return?", 0.8, lambda: None, 0.8)
+wrong(
+    "googlenet.path", "what d2l.fit returns", 0.8, lambda: d2l.fit(without(), lr=0.1, num_epochs=3, batch_size=64), 0.8
+)
+wrong("googlenet.path", "Is it the test accuracy?", 0.8, without, 0.1)
 
 
 # --- googlenet.factorise
@@ -141,10 +206,10 @@ wrong("googlenet.smallest", "must be a number; it is tuple", (1, 1))
 def parts(c1, c2, c3, c4):
     """Return the four paths; the third as it should be."""
     return [
-        conv_relu(c1, 1),
-        chain(conv_relu(c2[0], 1), conv_relu(c2[1], 3, padding=1)),
-        chain(conv_relu(c3[0], 1), conv_relu(c3[1], 3, padding=1), conv_relu(c3[1], 3, padding=1)),
-        chain(nn.MaxPool2D(pool_size=3, strides=1, padding=1), conv_relu(c4, 1)),
+        conv(c1, 1),
+        chain(conv(c2[0], 1), conv(c2[1], 3)),
+        chain(conv(c3[0], 1), conv(c3[1], 3), conv(c3[1], 3)),
+        chain(nn.MaxPool2D(pool_size=3, strides=1, padding=1), conv(c4, 1)),
     ]
 
 
@@ -154,144 +219,125 @@ def with_third(third):
     def factorised(c1, c2, c3, c4):
         paths = parts(c1, c2, c3, c4)
         paths[2] = third(c3)
-        return GOOGLENET.Parallel(*paths)
+        return Paths(*paths)
 
     return factorised
 
 
 def right_factorised(c1, c2, c3, c4):
-    return GOOGLENET.Parallel(*parts(c1, c2, c3, c4))
+    return Paths(*parts(c1, c2, c3, c4))
 
 
 def second_instead(c1, c2, c3, c4):
     paths = parts(c1, c2, c3, c4)
-    paths[1] = chain(conv_relu(c2[0], 1), conv_relu(c2[1], 3, padding=1), conv_relu(c2[1], 3, padding=1))
-    paths[2] = chain(conv_relu(c3[0], 1), conv_relu(c3[1], 3, padding=1))
-    return GOOGLENET.Parallel(*paths)
+    paths[1] = chain(conv(c2[0], 1), conv(c2[1], 3), conv(c2[1], 3))
+    paths[2] = chain(conv(c3[0], 1), conv(c3[1], 3))
+    return Paths(*paths)
 
 
 def other_order(c1, c2, c3, c4):
-    return GOOGLENET.Parallel(*[parts(c1, c2, c3, c4)[i] for i in (0, 1, 3, 2)])
+    return Paths(*[parts(c1, c2, c3, c4)[i] for i in (0, 1, 3, 2)])
 
 
-def twice(c3, first, **options):
-    return chain(conv_relu(c3[0], 1), conv_relu(first, 3, **options), conv_relu(c3[1], 3, padding=1))
+def twice(c3, first, relu=True, padding=1):
+    middle = chain(nn.Conv2D(first, 3, padding=padding), *([nn.Activation("relu")] if relu else []))
+    return chain(conv(c3[0], 1), middle, conv(c3[1], 3))
 
 
 def side_by_side(c3):
-    halves = GOOGLENET.Parallel(conv_relu(c3[1] - 1, 3, padding=1), conv_relu(1, 3, padding=1))
-    return chain(conv_relu(c3[0], 1), halves)
+    halves = Paths(conv(c3[1] - 1, 3), conv(1, 3))
+    return chain(conv(c3[0], 1), halves)
 
 
 def no_relu_between(c3):
-    return twice(c3, c3[1], padding=1, relu=False)
+    return twice(c3, c3[1], relu=False)
 
 
 def both_relus_at_the_end(c3):
-    path = twice(c3, c3[1], padding=1, relu=False)
+    path = twice(c3, c3[1], relu=False)
     path.add(nn.Activation("relu"))
     return path
 
 
 def late_padding(c3):
-    return chain(conv_relu(c3[0], 1), conv_relu(c3[1], 3), conv_relu(c3[1], 3, padding=2))
+    return chain(twice(c3, c3[1], padding=0)[:2], nn.Conv2D(c3[1], 3, padding=2), nn.Activation("relu"))
 
 
 def pooling_last(c1, c2, c3, c4):
-    fourth = chain(conv_relu(c4, 1), nn.MaxPool2D(pool_size=3, strides=1, padding=1))
-    return GOOGLENET.Parallel(*parts(c1, c2, c3, c4)[:3], fourth)
+    fourth = chain(conv(c4, 1), nn.MaxPool2D(pool_size=3, strides=1, padding=1))
+    return Paths(*parts(c1, c2, c3, c4)[:3], fourth)
 
 
 def dilated(c1, c2, c3, c4):
     paths = parts(c1, c2, c3, c4)
     wide = nn.Conv2D(c2[1], 3, padding=2, dilation=2)
-    paths[1] = chain(conv_relu(c2[0], 1), wide, nn.Activation("relu"))
-    return GOOGLENET.Parallel(*paths)
+    paths[1] = chain(conv(c2[0], 1), wide, nn.Activation("relu"))
+    return Paths(*paths)
 
 
-wrong("googlenet.factorise", "still a 5 × 5", -1056, GOOGLENET.Inception)
+wrong("googlenet.factorise", "still a 5 × 5", 7168, -1056, GOOGLENET.Inception)
 wrong(
     "googlenet.factorise",
     "The third path needs two",
+    7168,
     -1056,
-    with_third(lambda c3: chain(conv_relu(c3[0], 1), conv_relu(c3[1], 3, padding=1))),
+    with_third(lambda c3: chain(conv(c3[0], 1), conv(c3[1], 3))),
 )
-wrong("googlenet.factorise", "Give both c3[1]", -1056, with_third(lambda c3: twice(c3, c3[0], padding=1)))
-wrong("googlenet.factorise", "Is each 3 × 3 padded?", -1056, with_third(lambda c3: twice(c3, c3[1])))
-wrong("googlenet.factorise", "No path sees 5 × 5", -1056, with_third(side_by_side))
-wrong("googlenet.factorise", "Only the third gets two", -1056, second_instead)
-wrong("googlenet.factorise", "another order", -1056, other_order)
-wrong("googlenet.factorise", "The second path sees 5 × 5", -1056, dilated)
-wrong("googlenet.factorise", "7 convolutions and 6 ReLUs", -1056, with_third(no_relu_between))
-wrong("googlenet.factorise", "come in another order: conv 1×1", -1056, with_third(both_relus_at_the_end))
-wrong("googlenet.factorise", "come in another order: conv 1×1", -1056, pooling_last)
-wrong("googlenet.factorise", "changes height and width", -1056, with_third(late_padding))
-wrong("googlenet.factorise", "but not its sign", 1056, right_factorised)
-wrong("googlenet.factorise", "as many channels in as out", 7168, right_factorised)
-wrong("googlenet.factorise", "Only the first of the two", 3584, right_factorised)
-wrong("googlenet.factorise", "count the biases", -1024, right_factorised)
-wrong("googlenet.factorise", "Count the parameters of both", 0, right_factorised)
-wrong("googlenet.factorise", "Is there a return?", -1056, lambda c1, c2, c3, c4: None)
+wrong("googlenet.factorise", "Give both c3[1]", 7168, -1056, with_third(lambda c3: twice(c3, c3[0])))
+wrong("googlenet.factorise", "Is each 3 × 3 padded?", 7168, -1056, with_third(lambda c3: twice(c3, c3[1], padding=0)))
+wrong("googlenet.factorise", "No path sees 5 × 5", 7168, -1056, with_third(side_by_side))
+wrong("googlenet.factorise", "Only the third gets two", 7168, -1056, second_instead)
+wrong("googlenet.factorise", "another order", 7168, -1056, other_order)
+wrong("googlenet.factorise", "The second path sees 5 × 5", 7168, -1056, dilated)
+wrong("googlenet.factorise", "7 convolutions and 6 ReLUs", 7168, -1056, with_third(no_relu_between))
+wrong("googlenet.factorise", "come in another order: conv 1×1", 7168, -1056, with_third(both_relus_at_the_end))
+wrong("googlenet.factorise", "come in another order: conv 1×1", 7168, -1056, pooling_last)
+wrong("googlenet.factorise", "changes height and width", 7168, -1056, with_third(late_padding))
+wrong("googlenet.factorise", "but not its sign", 7168, 1056, right_factorised)
+wrong("googlenet.factorise", "as many channels in as out", 7168, 7168, right_factorised)
+wrong("googlenet.factorise", "Only the first of the two", 7168, 3584, right_factorised)
+wrong("googlenet.factorise", "count the biases", 7168, -1024, right_factorised)
+wrong("googlenet.factorise", "Count the parameters of both", 7168, 0, right_factorised)
+wrong("googlenet.factorise", "Is there a return?", 7168, -1056, lambda c1, c2, c3, c4: None)
 
 
 # --- googlenet.design
 
-wrong("googlenet.design", "2.00 times the limit", (64, (96, 128), (16, 32), 32))
-wrong("googlenet.design", "It gives 240 channels", (64, (32, 112), (16, 32), 32))
-wrong("googlenet.design", "narrowest convolution gives 1", (208, (1, 16), (1, 16), 16))
-wrong("googlenet.design", "narrowest convolution gives 8", (152, (16, 64), (16, 32), 8))
-wrong("googlenet.design", "must have the form", (64, 96, 128, 16, 32, 32))
-wrong("googlenet.design", "must have the form", {"c1": 64})
-wrong("googlenet.design", "whole numbers above 0", (64, (0, 128), (16, 32), 32))
-wrong("googlenet.design", "whole numbers above 0", (64, (32.0, 128), (16, 32), 32))
+CHEAP = ((12, (12, 24), (4, 8), 8), (24, (16, 48), (4, 16), 16))
 
 
-# --- googlenet.why
+def settled(splits=CHEAP, side=28):
+    """Return a network for 28 × 28 pixels with random weights."""
+    net = GOOGLENET.googlenet_28(splits)
+    net.initialize(ctx=d2l.try_gpu())
+    net(nd.zeros((1, 1, side, side), ctx=d2l.try_gpu()))
+    return net
 
 
-def table_of(net, side):
-    return d2l.summary(net, (1, 1, side, side))
-
-
-def dense(net, side, count="params"):
-    return sum(getattr(row, count) for row in table_of(net, side).layers if row.name.startswith("Dense"))
-
-
-def right_share(net, side):
-    return dense(net, side) / table_of(net, side).total_params
-
-
-def layers_counted(net, side):
-    rows = table_of(net, side).layers
-    return sum(row.name.startswith("Dense") for row in rows) / len(rows)
-
-
-def last_dense(net, side):
-    rows = [row.params for row in table_of(net, side).layers if row.name.startswith("Dense")]
-    return ([0] + rows)[-1] / table_of(net, side).total_params
-
-
-wrong("googlenet.why", "in percent", lambda net, side: 100 * right_share(net, side))
-wrong("googlenet.why", "all other layers", lambda net, side: 1 - right_share(net, side))
-wrong(
-    "googlenet.why",
-    "share of the MACs",
-    lambda net, side: dense(net, side, "macs") / table_of(net, side).total_macs,
-)
-wrong("googlenet.why", "moving averages", lambda net, side: dense(net, side) / table_of(net, side).trainable_params)
-wrong("googlenet.why", "the last dense layer only", last_dense)
-wrong("googlenet.why", "counts layers", layers_counted)
-wrong("googlenet.why", "number of parameters", dense)
-wrong("googlenet.why", "upside down", lambda net, side: 1 / right_share(net, side))
-wrong("googlenet.why", "Does it use side?", lambda net, side: right_share(net, 224))
-wrong("googlenet.why", "is not", lambda net, side: 0.93)
+wrong("googlenet.design", "2,360,000 are allowed", GOOGLENET.shrink(GOOGLENET.INCEPTIONS[0], 4), settled(None))
+wrong("googlenet.design", "at least two", CHEAP[:1], settled(CHEAP[:1]))
+wrong("googlenet.design", "must have the form", CHEAP[0], settled())
+wrong("googlenet.design", "must have the form", {"c1": 64}, settled())
+wrong("googlenet.design", "whole numbers above 0", ((12, (0, 24), (4, 8), 8), CHEAP[1]), settled())
+wrong("googlenet.design", "whole numbers above 0", ((12, (12.0, 24), (4, 8), 8), CHEAP[1]), settled())
+wrong("googlenet.design", "my_net must be the trained network", CHEAP, 0.85)
+wrong("googlenet.design", "no weights yet", CHEAP, GOOGLENET.googlenet_28(CHEAP))
+wrong("googlenet.design", "is not googlenet_28(my_splits)", CHEAP, settled(CHEAP[::-1]))
+wrong("googlenet.design", "Train it longer", CHEAP, settled())
 
 
 # --- googlenet.bug
 
 
+class Registered(nn.HybridBlock):
+    def __init__(self, *paths, **kwargs):
+        super().__init__(**kwargs)
+        for path in paths:
+            self.register_child(path)
+
+
 def parallel(register=True, axis=1, skip=0, add=False):
-    class RepairedParallel(nn.HybridBlock):
+    class Parallel(nn.HybridBlock):
         def __init__(self, *paths, **kwargs):
             super().__init__(**kwargs)
             self.paths = {"paths": paths}  # hidden from Gluon
@@ -304,15 +350,15 @@ def parallel(register=True, axis=1, skip=0, add=False):
             outputs = [path(X) for path in paths[: len(paths) - skip]]
             return sum(outputs) if add else F.concat(*outputs, dim=axis)
 
-    return RepairedParallel
+    return Parallel
 
 
-class Reversed(GOOGLENET.Parallel):
+class Reversed(Registered):
     def hybrid_forward(self, F, X):
         return F.concat(*[path(X) for path in reversed(self._children.values())], dim=1)
 
 
-class OnlyInPlainMode(GOOGLENET.Parallel):
+class OnlyInPlainMode(Registered):
     def forward(self, X):
         return nd.array(np.concatenate([path(X).asnumpy() for path in self._children.values()], axis=2))
 
@@ -327,7 +373,7 @@ class NotHybrid(nn.Block):
         return nd.concat(*[path(X) for path in self._children.values()], dim=1)
 
 
-class NeverCompiled(GOOGLENET.Parallel):
+class NeverCompiled(Registered):
     forward = NotHybrid.forward
 
 
@@ -344,7 +390,7 @@ wrong("googlenet.bug", "one behind the other", Reversed)
 wrong("googlenet.bug", "along the height", OnlyInPlainMode)
 
 
-class Blocked(GOOGLENET.Parallel):
+class Blocked(Registered):
     def hybrid_forward(self, F, X):
         return F.concat(*[F.BlockGrad(path(X)) for path in self._children.values()], dim=1)
 
@@ -358,13 +404,44 @@ def different_paths(inceptions):
     return [i for i, (ours, theirs) in enumerate(zip(given, wanted, strict=True), 1) if ours != theirs]
 
 
-wrong("googlenet.typo", "whose output is right. Compare outputs", different_paths, 6)
-wrong("googlenet.typo", "Does it look at all blocks", lambda inceptions: right_blocks(inceptions)[:2], 6)
-wrong(
-    "googlenet.why",
-    "is not",
-    lambda net, side: (
-        sum(row.params for row in table_of(net, side).layers[-5:] if row.name.startswith("Dense"))
-        / table_of(net, side).total_params
-    ),
-)
+wrong("googlenet.typo", "whose output is right. Compare outputs", different_paths, 5, right_relus)
+wrong("googlenet.typo", "Does it look at all blocks", lambda inceptions: right_blocks(inceptions)[:2], 5, right_relus)
+
+
+# --- googlenet.smoothing
+
+
+def smoothed(right=lambda e, K: 1 - e, rest=lambda e, K: e, spread=lambda log_p, y: log_p.mean(axis=1), sign=-1):
+    """Return a loss that weighs the true class with `right` and what `spread` makes of all with `rest`."""
+
+    def loss(logits, y, epsilon=0.1):
+        log_p, K = nd.log_softmax(logits), logits.shape[1]
+        return sign * (right(epsilon, K) * nd.pick(log_p, y) + rest(epsilon, K) * spread(log_p, y))
+
+    return loss
+
+
+def others(log_p, y):
+    return (log_p.sum(axis=1) - nd.pick(log_p, y)) / (log_p.shape[1] - 1)
+
+
+def by_numpy(logits, y, epsilon=0.1):
+    return nd.array(smoothed()(logits, y, epsilon).asnumpy())
+
+
+def by_softmax(logits, y, epsilon=0.1):
+    log_p = nd.log(nd.softmax(logits))
+    return -(1 - epsilon) * nd.pick(log_p, y) - epsilon * log_p.mean(axis=1)
+
+
+wrong("googlenet.smoothing", "plain cross-entropy", smoothed(right=lambda e, K: 1, rest=lambda e, K: 0))
+wrong("googlenet.smoothing", "The sign is wrong", smoothed(sign=1))
+wrong("googlenet.smoothing", "all K get", smoothed(spread=others))
+wrong("googlenet.smoothing", "must add up to 1", smoothed(right=lambda e, K: 1))
+wrong("googlenet.smoothing", "and yours gets ε", smoothed(spread=lambda log_p, y: log_p.sum(axis=1)))
+wrong("googlenet.smoothing", "have a target, too", smoothed(rest=lambda e, K: 0))
+wrong("googlenet.smoothing", "changed places", smoothed(right=lambda e, K: e, rest=lambda e, K: 1 - e))
+wrong("googlenet.smoothing", "do not average", lambda logits, y, epsilon=0.1: smoothed()(logits, y, epsilon).mean())
+wrong("googlenet.smoothing", "log(softmax) underflows", by_softmax)
+wrong("googlenet.smoothing", "Autograd cannot follow", by_numpy)
+wrong("googlenet.smoothing", "is not right", smoothed(right=lambda e, K: 1 - 2 * e))
