@@ -137,7 +137,7 @@ def test_nothing_machine_made_is_stored(path):
             assert not re.search(r"@[cg]pu\(|\b[cg]pu\(\d", printed), f"{cell.id} prints its device"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS[:2], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS[:3], ids=lambda path: path.stem)
 def test_every_figure_is_described_for_those_who_do_not_see_it(path):
     for cell in code_cells(path):
         if any("image/png" in output.get("data", {}) for output in cell.outputs):
@@ -194,7 +194,7 @@ def test_the_sections_are_in_order(path):
 
 @pytest.mark.parametrize(
     ("chapter", "cell", "least"),
-    [("02_vgg", "train-result", 0.78), ("03_nin", "cures-result", 0.50), ("04_googlenet", "train-result", 0.82)],
+    [("02_vgg", "train-result", 0.78), ("03_nin", "train-result", 0.70), ("04_googlenet", "train-result", 0.82)],
 )
 def test_the_stored_training_succeeded_and_the_readme_quotes_it(chapter, cell, least):
     cells = {cell.id: cell for cell in code_cells(ROOT / "notebooks" / f"{chapter}.ipynb")}

@@ -146,7 +146,7 @@ def plot_prediction(picture, probabilities, label, names, maps=None, *, figure=N
         raise ValueError(f"maps has {len(maps)} maps; it must have at most {MAPS}.")
     maps = {title: check_numbers(f"maps[{title!r}]", values, (None, None)) for title, values in maps.items()}
     if figure is None:
-        figure = Figure(figsize=(10 if maps else 6, 2.8), dpi=80, layout="constrained")
+        figure = Figure(figsize=(9 if maps else 5.4, 2.7), dpi=90, layout="constrained")
         columns = -(-len(maps) // 2)
         grid = figure.add_gridspec(2, 5 + columns)
         image, bars = figure.add_subplot(grid[:, :2]), figure.add_subplot(grid[:, 2:5])
@@ -162,7 +162,7 @@ def plot_prediction(picture, probabilities, label, names, maps=None, *, figure=N
     image, bars, *axes = figure.axes
     for ax, (title, values) in zip((image, *axes), {"": picture, **maps}.items(), strict=True):
         ax.images[0].set(data=values, clim=(np.min(values), np.max(values)))
-        ax.set_title(title, fontsize="small")
+        ax.set_title(title, fontsize=TEXT)
     guess = int(np.argmax(probabilities))
     image.set_title(names[guess] if guess == label else f"{names[guess]}?\nNo: {names[label]}", fontsize="medium")
     for i, (bar, probability) in enumerate(zip(bars.patches, probabilities, strict=True)):
