@@ -11,7 +11,7 @@ from .drawing.charts import (
     plot_distributions,
     plot_histories,
 )
-from .drawing.diagrams import plot_network, plot_shared_statistics
+from .drawing.diagrams import plot_network, plot_pixel_network, plot_shared_statistics
 from .drawing.pictures import plot_maps, plot_prediction, show_fashion_mnist
 from .drawing.style import set_figsize
 from .drawing.sweeps import plot_lines, plot_sweep

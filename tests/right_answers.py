@@ -185,30 +185,86 @@ right("vgg.best", LeastSquares())
 right("nin.by-hand", lambda X, weight, bias: (X.transpose(0, 2, 3, 1) @ weight.T + bias).transpose(0, 3, 1, 2))
 
 
-@right("nin.one-layer")
-def by_slices(number):
-    net = nn.HybridSequential()
-    for part in NIN.nin(nn.BatchNorm, ratio):
-        net.add(part[: 1 + number] if isinstance(part, nn.HybridSequential) else part)
+def outputs_by_hooks(net, shape):
+    """Run the network, and count what every layer returns, and each ReLU once more."""
+    sizes = []
+
+    def note(layer, inputs, output):
+        if type(layer) not in (nn.Sequential, nn.HybridSequential, nn.Flatten):
+            sizes.append(output.size)
+
+    net.initialize()
+    net(nd.zeros(shape))
+    net.apply(lambda layer: layer.register_forward_hook(note))
+    net(nd.zeros(shape))
+    return 4 * sum(sizes)
+
+
+def outputs_of_rows(net, shape):
+    """Count the rows of a network that is taken apart, a convolution and its ReLU as one."""
+    flat = nn.HybridSequential()
+
+    def take_apart(part):
+        if isinstance(part, (nn.Sequential, nn.HybridSequential)):
+            for inner in part:
+                take_apart(inner)
+        else:
+            flat.add(part)
+
+    take_apart(net)
+    rows = [row for row in d2l.summary(flat, shape).layers if not row.name.startswith("Activation")]
+    return shape[0] * sum(np.prod(row.output_shape) for row in rows) * np.float32().itemsize
+
+
+right("nin.memory", "Outputs ", outputs_by_hooks)
+right("nin.memory", "outputs", outputs_of_rows)
+
+
+def written_out(num_channels, kernel_size, strides, padding, norm=None):
+    block = nn.HybridSequential()
+    for shape in ((kernel_size, strides, padding), (3, 1, 1), (3, 1, 1)):
+        block.add(nn.Conv2D(num_channels, *shape))
+        if norm:
+            block.add(norm())
+        block.add(nn.Activation("relu"))
+    return block
+
+
+right("nin.three", np.float32(9), written_out)
+
+
+@right("nin.one-step")
+def layer_by_layer(norm=None, ratio=1, last_pool=True):
+    net = NIN.nin(norm, ratio, last_pool)[:-3]
+    width = 384 // ratio
+    for shape in ((width, 3, 1, 1), (width, 1), (10, 1)):
+        net.add(NIN.conv_relu(*shape, norm=norm))
+    net.add(nn.GlobalAvgPool2D(), nn.Flatten())
     return net
 
 
-def bytes_of(net, shape):
-    return sum(shape[0] * np.prod(row.output_shape) * np.float32().itemsize for row in d2l.summary(net, shape).layers)
-
-
-right("nin.memory", "vgg-11 ", bytes_of)
-
-
-@right("nin.dense-head")
-def layer_by_layer():
-    net = nn.HybridSequential()
-    for layer in NIN.nin():
-        if isinstance(layer, nn.Dropout):
-            break
-        net.add(layer)
-    net.add(nn.Dropout(0.5), nn.Flatten(), nn.Dense(10))
+def bare(ratio=1, last_pool=True):
+    net = NIN.nin(None, ratio, last_pool)[:-3]
+    net.add(NIN.conv_relu(10, 3, 1, 1), nn.Conv2D(10, 1, activation="relu"), nn.Conv2D(10, 1), nn.GlobalAvgPool2D())
+    net.add(nn.Flatten())
     return net
+
+
+right("nin.last-relu", bare, lambda net, X: (net(X).abs().max(axis=0) == 0).sum())
+
+
+def summed_and_divided(net, X, y, optimizer, lr):
+    weights = [parameter for name, parameter in net.collect_params().items() if name.endswith("weight")]
+    before = [weight.data().asnumpy() for weight in weights]
+    with autograd.record():
+        loss = mx.gluon.loss.SoftmaxCrossEntropyLoss()(net(X), y)
+    loss.backward()
+    mx.gluon.Trainer(net.collect_params(), optimizer, {"learning_rate": lr}).step(len(X))
+    changes = [weight.data().asnumpy() - old for weight, old in zip(weights, before, strict=True)]
+    return np.array([np.linalg.norm(change) / change.size**0.5 for change in changes])
+
+
+right("nin.adam", 1e-3, summed_and_divided)
 
 
 def generator(inceptions):

@@ -209,3 +209,10 @@ def test_hand_written_block():
 def test_input_that_does_not_fit():
     with pytest.raises(ValueError, match="input_shape is .* which this network cannot take"):
         d2l.plot_network(VGG.vgg(VGG.VGG_11), (1, 1, 16, 16))
+
+
+def test_the_network_at_a_pixel_joins_every_circle_with_every_other():
+    (ax,) = d2l.plot_pixel_network().axes
+    circles = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [len(column.get_xdata()) for column in circles] == [4, 4, 4]
+    assert len(ax.lines) - len(circles) == 2 * 4 + 4 * 4 + 4 * 4 + 4

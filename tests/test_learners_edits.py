@@ -109,7 +109,7 @@ def test_names_may_be_bound_anew(monkeypatch):
         ("vgg.bug", block(3)),
         ("googlenet.channels", lambda c1, c2, c3, c4: c1 + c2[1] + c3[1] + c4),
         ("bn.backward", gradient),
-        ("nin.one-layer", nin_small),
+        ("nin.one-step", nin_late),
     ):
         assert d2l.check(name, answer).status == "right", d2l.check(name, answer)
     wrong = d2l.check("vgg.bug", block(5))
@@ -122,17 +122,16 @@ def gradient(g, X_hat, gamma, s):
     return gamma / s * (g - g.mean(axis=0) - X_hat * (g * X_hat).mean(axis=0))
 
 
-ratio = 4
-
-
-def nin_small(number):
-    """NiN, written by a learner who imports nothing."""
-    net = nn.HybridSequential()
-    for channels, *shape in ((96 // ratio, 11, 4, 0), (256 // ratio, 5, 1, 2), (384 // ratio, 3, 1, 1), (10, 3, 1, 1)):
-        if channels == 10:
+def nin_late(norm, ratio, last_pool):
+    """NiN with a late step to ten channels, written by a learner who imports nothing."""
+    net, wide = nn.HybridSequential(), 384 // ratio
+    for channels, *shape in ((96 // ratio, 11, 4, 0), (256 // ratio, 5, 1, 2), (wide, 3, 1, 1), (10, 3, 1, 1)):
+        inner = wide if channels == 10 else channels
+        for width, settings in ((inner, shape), (inner, (1,)), (channels, (1,))):
+            net.add(nn.Conv2D(width, *settings), *([norm()] if norm else []), nn.Activation("relu"))
+        if channels != wide or last_pool:
+            net.add(nn.GlobalAvgPool2D() if channels == 10 else nn.MaxPool2D(3, 2))
+        if channels == wide:
             net.add(nn.Dropout(0.5))
-        for settings in (shape, *[(1,)] * number):
-            net.add(nn.Conv2D(channels, *settings), nn.BatchNorm(), nn.Activation("relu"))
-        net.add(nn.GlobalAvgPool2D() if channels == 10 else nn.MaxPool2D(3, 2))
     net.add(nn.Flatten())
     return net

@@ -171,7 +171,7 @@ def test_nothing_machine_made_is_stored(path):
             assert not re.search(r"@[cg]pu\(|\b[cg]pu\(\d", printed), f"{cell.id} prints its device"
 
 
-@pytest.mark.parametrize("path", [*NOTEBOOKS[:2], NOTEBOOKS[3], *CHINESE], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS + CHINESE, ids=lambda path: path.stem)
 def test_every_figure_is_described_for_those_who_do_not_see_it(path):
     for cell in code_cells(path):
         if any("image/png" in output.get("data", {}) for output in cell.outputs):
@@ -239,7 +239,7 @@ def test_a_chinese_chapter_speaks_chinese(path):
 
 @pytest.mark.parametrize(
     ("chapter", "cell", "least"),
-    [("02_vgg", "train-result", 0.78), ("03_nin", "cures-result", 0.50), ("04_googlenet", "train-result", 0.80)],
+    [("02_vgg", "train-result", 0.78), ("03_nin", "train-result", 0.70), ("04_googlenet", "train-result", 0.80)],
 )
 def test_the_stored_training_succeeded_and_the_readme_quotes_it(chapter, cell, least):
     cells = {cell.id: cell for cell in code_cells(ROOT / "notebooks" / f"{chapter}.ipynb")}

@@ -210,6 +210,12 @@ def test_maps():
     assert figure.axes[4].get_ylabel() == "two"
 
 
+def test_maps_on_one_scale_and_smooth():
+    figure = d2l.plot_maps({"low": np.zeros((1, 2, 2)), "high": np.full((1, 2, 2), 7.0)}, scale="all", smooth=True)
+    assert [ax.images[0].get_clim() for ax in figure.axes] == [(0, 7)] * 2
+    assert [ax.images[0].get_interpolation() for ax in figure.axes] == ["bilinear"] * 2
+
+
 def test_maps_have_a_size_that_names_may_not_change():
     sizes = {
         tuple(d2l.plot_maps({name: np.zeros((2, 5, 5))}, label_width=20).get_size_inches())
@@ -259,6 +265,16 @@ def test_histories_by_epoch_and_within():
     assert np.array_equal(coarse.get_data(), [[1, 2], [2, 1]])
     assert np.array_equal(fine.axes[0].lines[0].get_data(), [[0.5, 1, 2], [3, 2, 1]])
     assert np.array_equal(fine.axes[1].lines[0].get_data(), [[0.5, 1, 2], [0.1, 0.4, 0.6]])
+
+
+def test_several_histories_of_one_name_have_one_colour():
+    runs = [d2l.History(loss=[2.0, loss]) for loss in (1.0, 0.5, 0.7)]
+    figure = d2l.plot_histories({"sick": runs[:2], "cured": runs[2]}, ("loss",))
+    first, second, other = figure.axes[0].lines
+    assert first.get_color() == second.get_color() != other.get_color()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["sick", "cured"]
+    assert [line.get_color() for line in legend.get_lines()] == [first.get_color(), other.get_color()]
 
 
 def test_shares_of_nothing():

@@ -14,24 +14,33 @@ def conv_relu(num_channels, kernel_size, strides=1, padding=0, norm=None, relu=T
     return layers
 
 
-def nin_block(num_channels, kernel_size, strides, padding, norm=None, last_relu=True):
-    """A convolution, and a two-layer network at each pixel of its output."""
+def nin_block(num_channels, kernel_size, strides, padding, norm=None):
+    """A convolution, and a network of two layers at each pixel of its output."""
     block = nn.HybridSequential()
     block.add(
         conv_relu(num_channels, kernel_size, strides, padding, norm),
         conv_relu(num_channels, kernel_size=1, norm=norm),
-        conv_relu(num_channels, kernel_size=1, norm=norm, relu=last_relu),
+        conv_relu(num_channels, kernel_size=1, norm=norm),
     )
     return block
 
 
-def nin(norm=None, ratio=1, last_relu=True):
+def nin(norm=None, ratio=1, last_pool=True, block=nin_block):
     """NiN for ten classes, after Lin et al. (2013), with channels divided by `ratio`."""
     net = nn.HybridSequential()
-    for num_channels, *shape in ((96, 11, 4, 0), (256, 5, 1, 2), (384, 3, 1, 1)):
-        net.add(nin_block(num_channels // ratio, *shape, norm))
+    net.add(
+        block(96 // ratio, kernel_size=11, strides=4, padding=0, norm=norm),
+        nn.MaxPool2D(pool_size=3, strides=2),
+        block(256 // ratio, kernel_size=5, strides=1, padding=2, norm=norm),
+        nn.MaxPool2D(pool_size=3, strides=2),
+        block(384 // ratio, kernel_size=3, strides=1, padding=1, norm=norm),
+    )
+    if last_pool:
         net.add(nn.MaxPool2D(pool_size=3, strides=2))
-    net.add(nn.Dropout(0.5))
-    net.add(nin_block(10, 3, 1, 1, norm, last_relu))  # a channel for each class
-    net.add(nn.GlobalAvgPool2D(), nn.Flatten())
+    net.add(
+        nn.Dropout(0.5),
+        block(10, kernel_size=3, strides=1, padding=1, norm=norm),  # a channel for each class
+        nn.GlobalAvgPool2D(),
+        nn.Flatten(),
+    )
     return net

@@ -13,7 +13,7 @@ def plot_histories(histories, measures=("loss", "train_acc", "test_acc"), *, fin
     """Compare training runs, a panel for each measure.
 
     Args:
-        histories (dict[str, History]): a name for each run.
+        histories (dict[str, History | list[History]]): a name for each run, or for several of one colour.
         measures (tuple[str, ...]): which lists of a `History` to draw: `loss`, `train_acc`, `test_acc`, `seconds`.
         fine (bool): whether to draw `loss` and `train_acc` as they were within the epochs, about twenty points each.
 
@@ -24,15 +24,16 @@ def plot_histories(histories, measures=("loss", "train_acc", "test_acc"), *, fin
         ValueError: an argument is not as described.
     """
     check_named("histories", histories, say("name → History"))
+    runs = [(i, run) for i, one in enumerate(histories.values()) for run in (one if isinstance(one, list) else [one])]
     for measure in measures:
-        if any(not isinstance(getattr(history, measure, None), list) for history in histories.values()):
+        if any(not isinstance(getattr(history, measure, None), list) for _, history in runs):
             sentence = "{measure!r} is nothing that these histories have measured: give the results of train."
             raise ValueError(say(sentence, measure=measure))
     titles = {"loss": "training loss", "train_acc": "training accuracy", "test_acc": "test accuracy"}
     figure = Figure(figsize=(3.2 * len(measures) + 1.6, 2.8), dpi=85, layout="constrained")
     panels = figure.subplots(1, len(measures), squeeze=False)[0]
     for ax, measure in zip(panels, measures, strict=True):
-        for i, history in enumerate(histories.values()):
+        for i, history in runs:
             values = getattr(history, measure)
             epochs, every = range(1, len(values) + 1), 1
             if fine and measure in ("loss", "train_acc"):
@@ -43,7 +44,8 @@ def plot_histories(histories, measures=("loss", "train_acc", "test_acc"), *, fin
         ax.locator_params(axis="x", integer=True)
         if measure.endswith("acc"):
             ax.set_ylim(0, 1)
-    figure.legend(panels[0].get_lines(), histories, loc="outside right center", frameon=False)
+    lines = dict(zip((i for i, _ in runs), panels[0].get_lines(), strict=True))  # the last run of each name
+    figure.legend(lines.values(), histories, loc="outside right center", frameon=False)
     return figure
 
 

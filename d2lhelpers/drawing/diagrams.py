@@ -252,3 +252,33 @@ def plot_shared_statistics(*kinds):
         ax.spines[:].set_visible(False)
         ax.autoscale_view()
     return figure
+
+
+def plot_pixel_network():
+    """Draw what NiN puts in the place of a convolution: a small network that slides over the picture.
+
+    Returns:
+        Figure: from left to right, a picture with the window at one pixel, and dashed at two others; the channels of
+            this pixel, as circles, after a 3 × 3 convolution and after two of 1 × 1; the maps of the last channels.
+    """
+    figure = Figure(figsize=(7.8, 2.6), layout="constrained")
+    ax = figure.subplots()
+    side, heights = 8, (1, 3, 5, 7)
+    for left, bottom in [(0, 0), *((22.5 + 0.5 * i, 1.5 - 0.5 * i) for i in range(4))]:
+        ax.add_patch(Rectangle((left, bottom), side, side, facecolor="#eef3f7", edgecolor="#555555", linewidth=0.6))
+    for x, y, style in ((2, 3, "-"), (0, 5, ":"), (5, 0, ":")):
+        ax.add_patch(Rectangle((x, y), 3, 3, fill=False, edgecolor=ORANGE, linewidth=2, linestyle=style))
+    ax.add_patch(Rectangle((27, 4), 1, 1, facecolor=ORANGE))
+    columns = {11: "3 × 3\nconvolution", 15: "1 × 1\nconvolution", 19: "1 × 1\nconvolution"}
+    places = [[(5, 3), (5, 6)], *([(x, y) for y in heights] for x in columns), [(27, 4.5)]]
+    for before, after in itertools.pairwise(places):
+        for start, end in itertools.product(before, after):
+            ax.plot(*zip(start, end, strict=True), color="#999999", linewidth=0.6, zorder=1)
+    for x, name in columns.items():
+        ax.plot([x] * 4, heights, "o", markersize=11, color=ORANGE, markeredgecolor="#555555", zorder=2)
+        ax.text(x, -0.4, name, ha="center", va="top")
+    ax.text(4, -0.4, "input", ha="center", va="top")
+    ax.text(27.5, -0.4, "output, a map\nfor each channel", ha="center", va="top")
+    ax.set(xlim=(-0.2, 32.2), ylim=(-2.4, 9.7), aspect="equal")
+    ax.set_axis_off()
+    return figure

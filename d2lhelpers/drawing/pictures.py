@@ -46,6 +46,7 @@ def plot_maps(
     place=(0, 1),
     cmap="viridis",
     scale="own",
+    smooth=False,
     side=1.1,
     label_width=None,
     figure=None,
@@ -60,7 +61,8 @@ def plot_maps(
         place (tuple[float, float]): where the maps begin and end on their background, as shares of its side.
         cmap (str): name of matplotlib's colour map.
         scale (str): `own`, each picture uses all colours; `row`, a colour means one value in all pictures of a row;
-            `symmetric`, the same with 0 in the middle of the colour map.
+            `symmetric`, the same with 0 in the middle of the colour map; `all`, a colour means one value everywhere.
+        smooth (bool): whether to interpolate between the pixels of the pictures.
         side (float): of a picture, in inches.
         label_width (int, optional): characters to leave room for in front of a row; by default the longest name's.
             Give it where the names depend on a result: then the size of the figure does not.
@@ -74,8 +76,8 @@ def plot_maps(
         ValueError: an argument is not as described.
     """
     check_named("rows", rows, say("name → pictures"))
-    if scale not in ("own", "row", "symmetric"):
-        raise ValueError(say("scale is {scale!r}; it must be 'own', 'row' or 'symmetric'.", scale=scale))
+    if scale not in ("own", "row", "symmetric", "all"):
+        raise ValueError(say("scale is {scale!r}; it must be 'own', 'row', 'symmetric' or 'all'.", scale=scale))
     rows = {
         name: [
             check_numbers(say("a picture in rows[{name!r}]", name=name), picture, (None, None)) for picture in pictures
@@ -92,7 +94,7 @@ def plot_maps(
         label_width = label_width or max(len(line) for name in rows for line in name.split("\n"))
         size = (side * columns + 0.08 * label_width + 0.2, (side + 0.05) * len(rows) + 0.3)
         figure = Figure(size, dpi=90, layout="constrained")
-        style = {"cmap": cmap}
+        style = {"cmap": cmap, "interpolation": "bilinear" if smooth else None}
         if backgrounds:
             low, high = place
             style |= {"extent": (low, high, 1 - high, 1 - low), "alpha": 0.6}
@@ -108,10 +110,12 @@ def plot_maps(
                 ax.spines[:].set_visible(False)
         for ax, title in zip(figure.axes, titles, strict=False):
             ax.set_title(title, fontsize=TEXT)
+    everything = np.concatenate([np.ravel(picture) for pictures in rows.values() for picture in pictures])
     for row, (name, pictures) in enumerate(rows.items()):
         axes = figure.axes[row * columns : (row + 1) * columns]
-        values = np.concatenate([np.ravel(picture) for picture in pictures])
-        limits = {"row": (values.min(), values.max()), "symmetric": (-abs(values).max(), abs(values).max())}
+        values = everything if scale == "all" else np.concatenate([np.ravel(picture) for picture in pictures])
+        limits = {"symmetric": (-abs(values).max(), abs(values).max())}
+        limits |= dict.fromkeys(("row", "all"), (values.min(), values.max()))
         if backgrounds:
             for ax in axes[: len(pictures) + 1]:
                 ax.images[0].set(data=backgrounds[name], clim=(np.min(backgrounds[name]), np.max(backgrounds[name])))
@@ -147,7 +151,7 @@ def plot_prediction(picture, probabilities, label, names, maps=None, *, figure=N
         raise ValueError(say("maps has {count} maps; it must have at most {most}.", count=len(maps), most=MAPS))
     maps = {title: check_numbers(f"maps[{title!r}]", values, (None, None)) for title, values in maps.items()}
     if figure is None:
-        figure = Figure(figsize=(10 if maps else 6, 2.8), dpi=80, layout="constrained")
+        figure = Figure(figsize=(9 if maps else 5.4, 2.7), dpi=90, layout="constrained")
         columns = -(-len(maps) // 2)
         grid = figure.add_gridspec(2, 5 + columns)
         image, bars = figure.add_subplot(grid[:, :2]), figure.add_subplot(grid[:, 2:5])
@@ -163,7 +167,7 @@ def plot_prediction(picture, probabilities, label, names, maps=None, *, figure=N
     image, bars, *axes = figure.axes
     for ax, (title, values) in zip((image, *axes), {"": picture, **maps}.items(), strict=True):
         ax.images[0].set(data=values, clim=(np.min(values), np.max(values)))
-        ax.set_title(title, fontsize="small")
+        ax.set_title(title, fontsize=TEXT)
     guess = int(np.argmax(probabilities))
     image.set_title(names[guess] if guess == label else f"{names[guess]}?\nNo: {names[label]}", fontsize="medium")
     for i, (bar, probability) in enumerate(zip(bars.patches, probabilities, strict=True)):

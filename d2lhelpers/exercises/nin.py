@@ -1,10 +1,12 @@
 """Checks of chapter 3, NiN."""
 
+import functools
 import itertools
 
 import numpy as np
 
 from ..arguments import as_numpy
+from ..language import say
 from ..networks.graph import layers_of
 from ..networks.summary import summary
 from ..runtime import mx
@@ -18,14 +20,12 @@ from .comparing import (
     expect_choice,
     expect_same,
     expect_same_options,
-    globals_of,
     operators,
-    replaced,
     same,
     to_array,
     to_number,
 )
-from .judging import Exercises, NotYet, shorten
+from .judging import Exercises, join, shorten
 
 autograd, gluon, init, nd = mx.autograd, mx.gluon, mx.init, mx.nd
 nn = gluon.nn
@@ -51,6 +51,10 @@ def one_by_one_arguments():
         )
 
 
+def _output_for(X, weight):
+    return say("The output for X of shape {X} and weight of shape {weight}", X=X.shape, weight=weight.shape)
+
+
 @exercises.add(
     "by-hand",
     title="A 1 × 1 convolution without convolution",
@@ -72,36 +76,36 @@ def by_hand(one_by_one):
         answer = one_by_one(X.copy(), weight.copy(), bias.copy())
         shape = getattr(answer, "shape", None)
         one_image = len(X) > 1 and shape in (wanted.shape[1:], (1, *wanted.shape[1:]))
-        expect(not one_image, f"X has {len(X)} images, and the output only one. Treat all of them.")
-        answer = to_array(
-            answer, wanted.shape, f"The output for X of shape {X.shape} and weight of shape {weight.shape}"
-        )
+        expect(not one_image, "X has {count} images, and the output only one. Treat all of them.", count=len(X))
+        answer = to_array(answer, wanted.shape, _output_for(X, weight))
         no_bias = wanted - column
         transposed = convolution(X, weight.T, bias) if len(set(weight.shape)) == 1 else 0
         mistakes = [
-            (no_bias, "The bias is missing."),
-            (np.maximum(wanted, 0), "There is a ReLU in it. A convolution by itself has none."),
-            (transposed, "The weight is transposed. Its rows belong to the outputs, its columns to the inputs."),
-            (wanted.swapaxes(2, 3), "Height and width are swapped on the way."),
+            (no_bias, say("The bias is missing.")),
+            (np.maximum(wanted, 0), say("There is a ReLU in it. A convolution by itself has none.")),
+            (transposed, say("The weight is transposed. Its rows belong to the outputs, its columns to the inputs.")),
+            (wanted.swapaxes(2, 3), say("Height and width are swapped on the way.")),
         ]
         if len({*X.shape[1:], len(weight)}) == 1:
-            mistakes.append((no_bias + bias, "The bias is added along the width. Which axis has the outputs?"))
-            message = "The axes of the output are in the wrong order: (batch, outputs, height, width) is wanted."
+            mistakes.append((no_bias + bias, say("The bias is added along the width. Which axis has the outputs?")))
+            message = say("The axes of the output are in the wrong order: (batch, outputs, height, width) is wanted.")
             mistakes += [(wanted.transpose(0, *order), message) for order in itertools.permutations((1, 2, 3))]
-            for product, axis in ((weight @ X, "height"), (X @ weight.T, "width")):
-                message = f"The sum runs along the {axis}. It must run over the channels; a reshape does not move them."
+            sentence = "The sum runs along the {axis}. It must run over the channels; a reshape does not move them."
+            for product, axis in ((weight @ X, say("height")), (X @ weight.T, say("width"))):
+                message = say(sentence, axis=axis)
                 mistakes += [(product + b, message) for b in (0, bias, bias[:, None], column)]
         for left in MISTAKES:
-            message = "A reshape mixes channels and pixels. It moves no numbers: move the channel axis first."
+            message = say("A reshape mixes channels and pixels. It moves no numbers: move the channel axis first.")
             mistakes.append((dense_at_every_pixel(X, weight, bias, left), message))
-        expect_same(answer, wanted, mistakes, "The numbers are not those of nn.Conv2D with this weight and bias.")
+        expect_same(answer, wanted, mistakes, say("The numbers are not those of nn.Conv2D with this weight and bias."))
 
 
 LEFT = {
-    "way in": "A row of pixels must hold the channels of one pixel, and it does not.",
-    "product": "The matrix in the product is not the transposed weight: compare the two on a small example.",
-    "way back": "The rows of the result are pixels. Where do the outputs go when they are reshaped?",
+    "way in": say("A row of pixels must hold the channels of one pixel, and it does not."),
+    "product": say("The matrix in the product is not the transposed weight: compare the two on a small example."),
+    "way back": say("The rows of the result are pixels. Where do the outputs go when they are reshaped?"),
 }
+COUNTS = {3: say("All three are still in it."), 2: say("One is repaired."), 1: say("Two are repaired.")}
 MISTAKES = [set(left) for number in (3, 2, 1) for left in itertools.combinations(LEFT, number)]
 
 
@@ -135,16 +139,13 @@ def bug(repaired):
     for X, weight, bias in one_by_one_arguments():
         wanted = convolution(X, weight, bias)
         answer = repaired(X.copy(), weight.copy(), bias.copy())
-        answer = to_array(
-            answer, wanted.shape, f"The output for X of shape {X.shape} and weight of shape {weight.shape}"
-        )
+        answer = to_array(answer, wanted.shape, _output_for(X, weight))
         mistakes = []
         for left in MISTAKES:
-            message = " ".join(LEFT[mistake] for mistake in LEFT if mistake in left)
-            count = {3: "All three are still in it", 2: "One is repaired", 1: "Two are repaired"}[len(left)]
-            mistakes.append((dense_at_every_pixel(X, weight, bias, left), f"{count}. {message}"))
-        mistakes.append((wanted - bias[:, None, None], "Now the bias is missing, which was right before."))
-        otherwise = "The numbers are not those of a 1 × 1 convolution. Compare with one_by_one on a small example."
+            messages = [COUNTS[len(left)], *(LEFT[mistake] for mistake in LEFT if mistake in left)]
+            mistakes.append((dense_at_every_pixel(X, weight, bias, left), functools.reduce(join, messages)))
+        mistakes.append((wanted - bias[:, None, None], say("Now the bias is missing, which was right before.")))
+        otherwise = say("The numbers are not those of a 1 × 1 convolution. Compare with one_by_one on a small example.")
         expect_same(answer, wanted, mistakes, otherwise)
 
 
@@ -162,362 +163,348 @@ def bug(repaired):
 )
 def guess_loss(loss, classes):
     """Compare with ln 1000 and exp 1.609."""
-    loss, classes = to_number(loss, "The loss"), to_number(classes, "The number of classes")
-    natural = "The losses here use the natural logarithm, to the base e."
+    loss, classes = to_number(loss, say("The loss")), to_number(classes, say("The number of classes"))
+    natural = say("The losses here use the natural logarithm, to the base e.")
+    negative = say("A cross-entropy is never negative: the logarithm of a probability is, so it gets a minus.")
     mistakes = (
         (np.log2(1000), natural),
         (np.log10(1000), natural),
-        (-np.log(1000), "A cross-entropy is never negative: the logarithm of a probability is, so it gets a minus."),
-        (np.log(10), "That is the plateau of ten classes, and there are a thousand."),
-        (1 / 1000, "That is the probability of each class. Which loss belongs to it?"),
-        (1 - 1 / 1000, "That is how often the guess is wrong. Which loss belongs to it?"),
+        (-np.log(1000), negative),
+        (np.log(10), say("That is the plateau of ten classes, and there are a thousand.")),
+        (1 / 1000, say("That is the probability of each class. Which loss belongs to it?")),
+        (1 - 1 / 1000, say("That is how often the guess is wrong. Which loss belongs to it?")),
     )
-    expect_same(
-        loss, np.log(1000), mistakes, f"The loss is not {loss:g}. Which probability gets the true class?", 0.005
-    )
+    otherwise = say("The loss is not {loss:g}. Which probability gets the true class?", loss=loss)
+    expect_same(loss, np.log(1000), mistakes, otherwise, 0.005)
     mistakes = (
         (2**1.609, natural),
         (10**1.609, natural),
-        (10, "Between ten classes the loss would be 2.303: this network knows a little more."),
-        (np.exp(-1.609), "That is the probability of each class. So how many are there?"),
-        (10 * 1.609 / np.log(10), "The loss is no share of 2.303: it grows with the logarithm of the classes."),
+        (10, say("Between ten classes the loss would be 2.303: this network knows a little more.")),
+        (np.exp(-1.609), say("That is the probability of each class. So how many are there?")),
+        (10 * 1.609 / np.log(10), say("The loss is no share of 2.303: it grows with the logarithm of the classes.")),
     )
-    otherwise = f"A blind guess between {classes:g} classes has another loss."
+    otherwise = say("A blind guess between {classes:g} classes has another loss.", classes=classes)
     expect_same(classes, np.exp(1.609), mistakes, otherwise, 0.01)
-
-
-def nin_with(num_one_by_one, ratio):
-    """Return the chapter's NiN with batch norm, and only the first 1 × 1 convolutions of each block."""
-    net = nn.HybridSequential()
-    for part in NIN.nin(nn.BatchNorm, ratio):
-        net.add(part[: 1 + num_one_by_one] if isinstance(part, nn.HybridSequential) else part)
-    return net
-
-
-@exercises.add(
-    "one-layer",
-    title="Why two?",
-    difficulty="●●○",
-    minutes=15,
-    why="Two 1 × 1 convolutions are a choice, not a law. A layer has to earn its place, and only a comparison tells.",
-    hints=(
-        "Start from nin and nin_block. What is written there twice must become a loop.",
-        "conv_relu(channels, 1, norm=nn.BatchNorm) is one 1 × 1 convolution with its batch norm and its ReLU.",
-        "The last block, with ten channels, is a block as well: its number of 1 × 1 convolutions changes, too.",
-    ),
-)
-def one_layer(nin_small):
-    """Count the layers; then compare with the chapter's network, shortened, on the same parameters."""
-    expect_callable(nin_small)
-    ratio, shape = globals_of(nin_small).get("ratio", 4), (2, 1, 96, 96)
-    for number in (2, 0, 1):
-        net, what = nin_small(number), f"nin_small({number})"
-        expect(isinstance(net, gluon.Block), f"{what} must return a network. Is there a return?")
-        steps = operators(net, shape)
-        names = [name for name, _ in steps]
-        convs = [i for i, name in enumerate(names) if name.startswith("conv")]
-        small = names.count("conv 1×1")
-        _expect_convolutions(what, number, names, small)
-        width = steps[convs[0]][1][0]
-        expect(
-            width == 96 // ratio, f"The first convolution of {what} has {width} channels. Are they divided by ratio?"
-        )
-        for kind, name in (("norm", "batch norm"), ("relu", "ReLU")):
-            count = names.count(kind)
-            expect(
-                count == len(convs),
-                f"{what} has {len(convs)} convolutions and {count} {name} layers. Each convolution has one.",
-            )
-        expect(names.count("dropout") == 1, f"{what} must have one dropout, like nin.")
-        before = sum(i < names.index("dropout") for i in convs)
-        expect(before == 3 * (1 + number), f"In {what} the dropout must come right before the last block.")
-        _expect_network_of_the_chapter(net, nin_with(number, ratio), shape, what)
-
-
-def _expect_convolutions(what, number, names, small):
-    large = [name for name in names if name.startswith("conv") and name != "conv 1×1"]
-    expected = ["conv 11×11", "conv 5×5", "conv 3×3", "conv 3×3"]
-    expect(large == expected, f"Besides 1 × 1, {what} must have the convolutions of nin; it has {', '.join(large)}.")
-    last = number > 0 and small == 3 * number
-    expect(not last, f"The last block of {what} lacks its 1 × 1 convolutions. It is a block like the others.")
-    always = number != 2 and small == 8
-    expect(not always, f"{what} still has two 1 × 1 convolutions a block: does it use num_one_by_one?")
-    expect(
-        small == 4 * number,
-        f"{what} has {small} 1 × 1 convolutions. In four blocks with {number} each there must be {4 * number}.",
-    )
-
-
-def _expect_network_of_the_chapter(net, reference, shape, what):
-    X = nd.array(RANDOM.uniform(size=shape))
-    for network, weights in ((reference, init.MSRAPrelu(factor_type="in", slope=0)), (net, init.Zero())):
-        network.initialize(weights, force_reinit=True)
-        Y = network(X[:1])
-    expect_same_options(net, reference, what)
-    to_array(Y, (1, 10), f"The output of {what} for an image of {shape[2]} × {shape[3]}")
-    draw_parameters(reference)
-    copy_parameters(reference, net)
-    message = (
-        f"With the same weights {what} computes something else. Are order, strides, padding and pooling those of nin?"
-    )
-    expect(same(net(X).asnumpy(), reference(X).asnumpy(), 1e-3), message)
 
 
 @exercises.add(
     "memory",
     title="How much memory?",
     difficulty="●●○",
-    minutes=10,
-    why="The outputs grow with the batch, the parameters do not. With 128 images, VGG-11's outputs take more memory "
-    "than its parameters.",
+    minutes=15,
+    why="With 128 images, VGG-11 keeps 4.6 GB of outputs beside 0.5 GB of parameters. Only the outputs grow with the "
+    "batch and with the picture.",
     hints=(
-        "d2l.summary(net, input_shape).layers is a tuple of rows, and each has an output_shape without the batch axis.",
-        "An output of shape (96, 54, 54) has 96 × 54 × 54 numbers. np.prod multiplies them.",
+        "A row of d2l.summary is a whole block. So take the blocks apart: put all layers into one nn.HybridSequential.",
+        "isinstance(part, (nn.Sequential, nn.HybridSequential)) tells a block from a layer; blocks may hold blocks.",
+        "An output of shape (96, 54, 54) has 96 × 54 × 54 numbers: np.prod multiplies them. The batch is left out.",
         "Add up over the rows, then multiply by four bytes, and by input_shape[0], the images of the batch.",
     ),
 )
 def memory(prediction, activation_memory):
-    """Compare with the rows of `summary` for several networks."""
-    prediction = expect_choice(prediction, ("NiN", "VGG-11"))
+    """Compare with the outputs of all layers of several networks."""
+    prediction = expect_choice(prediction, ("outputs", "parameters"))
     expect_callable(activation_memory)
     dense = nn.Sequential()
     dense.add(nn.Dense(int(RANDOM.integers(5, 20))), nn.Dense(3))
     for name, net, image in (
-        ("NiN with few channels", NIN.nin(ratio=8), (1, 96, 96)),
-        ("VGG with few channels", VGG.vgg(VGG.slim(VGG.VGG_11)), (1, 64, 96)),
-        ("two dense layers", dense, (int(RANDOM.integers(20, 40)),)),
+        (say("NiN with few channels"), NIN.nin(ratio=8), (1, 96, 96)),
+        (say("VGG with few channels"), VGG.vgg(VGG.slim(VGG.VGG_11)), (1, 64, 96)),
+        (say("two dense layers"), dense, (int(RANDOM.integers(20, 40)),)),
     ):
         batch = int(RANDOM.choice((3, 5, 7)))
-        bytes_of = _bytes_of(net, image, batch)
-        wanted = bytes_of.pop("right")
-        what = f"For {name} and input_shape {(batch, *image)}"
-        answer = to_number(activation_memory(net, (batch, *image)), f"{what}, the memory")
-        mistakes = [(wrong, message) for message, wrong in bytes_of.items()]
-        expect_same(answer, wanted, mistakes, f"{what} it must be {wanted:,} bytes; it is {answer:,g}.", 1e-9)
-    message = "The function is right, your prediction is not: use it on nin() and on vgg(VGG_11), both at 224."
-    expect(prediction == "VGG-11", message)
+        shape = (batch, *image)
+        what = say("For {name} and input_shape {shape}, the memory", name=name, shape=shape)
+        answer = to_number(activation_memory(net, shape), what)
+        rights, mistakes = _bytes_of(net, image, batch)
+        if any(same(answer, right, 1e-9) for right in rights):
+            continue
+        sentence = "For {name} and input_shape {shape} it must be {right:,} bytes; it is {answer:,g}."
+        otherwise = say(sentence, name=name, shape=shape, right=rights[0], answer=answer)
+        expect_same(answer, rights[0], mistakes, otherwise, 1e-9)
+    sentence = "The function is right, your prediction is not: use it on vgg(VGG_11), with 128 images of 224 × 224."
+    expect(prediction == "outputs", sentence)
 
 
 def _bytes_of(net, image, batch):
-    """Return the memory that is wanted, and what comes out of mistakes."""
+    """Return what may be answered, by whether a ReLU and a Flatten count as layers, and what comes out of mistakes."""
     flat = nn.HybridSequential()
     flat.add(*layers_of(net))
     table = summary(net, (batch, *image))
-    numbers, all_layers = (
-        sum(int(np.prod(row.output_shape)) for row in rows.layers) for rows in (table, summary(flat, (batch, *image)))
+    numbers = {"": 0, "Activation": 0, "Flatten": 0, "inside": 0}
+    for layer, row in zip(flat, summary(flat, (batch, *image)).layers, strict=True):
+        kind = type(layer).__name__
+        numbers[kind if kind in numbers else ""] += int(np.prod(row.output_shape))
+        numbers["inside"] += int(np.prod(row.output_shape)) * (getattr(layer, "act", None) is not None)
+    whole, view, relu = numbers[""], numbers["Flatten"], numbers["Activation"] + numbers["inside"]
+    rights = [4 * batch * (whole + extra) for extra in (numbers["Activation"] + view, 0, view, relu, relu + view)]
+    rows = sum(int(np.prod(row.output_shape)) for row in table.layers)
+    right, one = rights[0], rights[0] // batch
+    last = int(np.prod(table.layers[-1].output_shape))
+    both = say("You count the numbers of one image. How many images has the batch, and how many bytes a number?")
+    twice = say("The batch is counted twice: the rows leave the batch axis out, so multiply by it once.")
+    inside = say("A row of d2l.summary is a whole block, and shows its last output only. Count the outputs inside it.")
+    return rights, (
+        (one, say("That is the memory for one image. The batch has more.")),
+        (right // 4, say("You count numbers. How many bytes has each?")),
+        (one // 4, both),
+        (batch * right, twice),
+        (2 * right, say("Each number has four bytes here, not eight.")),
+        (right / 1e6, say("Give the memory in bytes, not in thousands or millions.")),
+        (right / 2**20, say("Give the memory in bytes, not in units of 2²⁰.")),
+        (4 * batch * last, say("That is the output of the last row only. All layers are kept.")),
+        (4 * table.total_params, say("That is the memory of the parameters. Look at the outputs.")),
+        (table.total_params, say("That is the number of parameters. Look at the outputs.")),
+        (4 * batch * table.total_params, say("The parameters are the same for all images. Look at the outputs.")),
+        (right + 4 * batch * int(np.prod(image)), say("The input is no output of a layer: add up the rows only.")),
+        (4 * batch * rows, inside),
     )
-    right = 4 * batch * numbers
-    return {
-        "right": right,
-        "That is the memory for one image. The batch has more.": 4 * numbers,
-        "You count numbers. How many bytes has each?": batch * numbers,
-        "You count the numbers of one image. How many images has the batch, and how many bytes a number?": numbers,
-        "The batch is counted twice: the rows leave the batch axis out, so multiply by it once.": batch * right,
-        "Each number has four bytes here, not eight.": 2 * right,
-        "Give the memory in bytes, not in thousands or millions.": right / 1e6,
-        "Give the memory in bytes, not in units of 2²⁰.": right / 2**20,
-        "That is the output of the last row only. All rows are kept.": 4
-        * batch
-        * int(np.prod(table.layers[-1].output_shape)),
-        "That is the memory of the parameters. Look at the outputs.": 4 * table.total_params,
-        "That is the number of parameters. Look at the outputs.": table.total_params,
-        "The parameters are the same for all images. Look at the outputs.": 4 * batch * table.total_params,
-        "The input is no output of a layer: add up the rows only.": right + 4 * batch * int(np.prod(image)),
-        "You look inside the blocks. Here only the rows of d2l.summary count.": 4 * batch * all_layers,
-    }
+
+
+def block_with(sizes, num_channels, kernel_size, strides, padding, norm=None):
+    """Return a block like the chapter's, whose later convolutions have these sizes."""
+    block = nn.HybridSequential()
+    block.add(NIN.conv_relu(num_channels, kernel_size, strides, padding, norm))
+    block.add(*[NIN.conv_relu(num_channels, size, padding=size // 2, norm=norm) for size in sizes])
+    return block
 
 
 @exercises.add(
-    "dense-head",
-    title="What did global average pooling save?",
-    difficulty="●○○",
-    minutes=10,
-    why="With ten classes this head has 96,010 parameters, the last block of NiN 34,790. The large savings are the "
-    "layers of 4,096 that are not there.",
-    hints=(
-        "Print list(nin()). Which of these layers stay, and which are replaced?",
-        "The last three go: the block with ten channels, the pooling and nn.Flatten. Dropout stays.",
-        "A loop over list(nin())[:-3] can add the layers to a new nn.HybridSequential; then comes nn.Dense(10).",
-    ),
-)
-def dense_head(nin_dense):
-    """Compare with the chapter's network, layer by layer, without running either."""
-    expect_callable(nin_dense)
-    net, nin, shape = nin_dense(), NIN.nin(), (1, 1, 224, 224)
-    expect(isinstance(net, gluon.Block), "nin_dense must return a network. Is there a return?")
-    steps, reference = operators(net, shape), operators(nin, shape)
-    names = [name for name, _ in steps]
-    body = reference[: [name for name, _ in reference].index("dropout") + 1]
-    dense = names.count("dense")
-    expect(dense > 0, "There is no dense layer in it.")
-    message = "The pooling over all pixels is still there. So the dense layer no longer sees where anything is."
-    expect("global pool" not in names, message)
-    convs = sum(name.startswith("conv") for name in names)
-    expect(convs != 12, "The last block is still there. The dense layer takes its place as well.")
-    expect(dense == 1, f"There are {dense} dense layers. Replace the end by one only.")
-    expect("norm" not in names, "There is batch norm in it, and nin() has none.")
-    expect("dropout" in names, "The dropout of nin is gone. It belongs to what stays.")
-    expect(names[-1] == "dense", f"Behind the dense layer comes {names[-1]}. Its outputs are the logits already.")
-    expected = [name for name, _ in body]
-    order = shorten(", ".join(names), 300)
-    expect(names[:-1] == expected, f"Up to the dense layer it must be like nin(). Yours does: {order}.")
-    for (name, ours), (_, theirs) in zip(steps, body, strict=False):
-        message = (
-            f"For images of 224 × 224 the output of a {name} has the shape {theirs} in nin(), and {ours} in yours."
-        )
-        expect(ours == theirs, message)
-    expect_same_options(net, nin, "nin_dense()")
-    expect(steps[-1][1] == (10,), f"The output must be 10 numbers an image; its shape is {steps[-1][1]}.")
-    counts = summary(nin, shape)
-    last_block = next(row.params for row in counts.layers if row.output_shape == (10, 5, 5))
-    wanted = counts.total_params - last_block + 384 * 5 * 5 * 10 + 10
-    total = summary(net, shape).total_params
-    expect(total == wanted, f"It has {total:,} parameters, and it should have {wanted:,}.")
-
-
-def make_batches(kinds):
-    """Return batches of pictures that are ten maps each, with so many (right, wrong) predictions a batch.
-
-    Returns:
-        tuple[list, list]: the batches, and for all pictures (whether wrong, picture, true label, prediction).
-    """
-    batches, everything = [], []
-    for right, wrong in kinds:
-        bad = RANDOM.permutation([False] * right + [True] * wrong)
-        predicted = RANDOM.integers(0, 10, len(bad))
-        truth = np.where(bad, (predicted + RANDOM.integers(1, 10, len(bad))) % 10, predicted)
-        maps = RANDOM.normal(0, 0.2, size=(len(bad), 10, 8))
-        maps[np.arange(len(bad)), predicted] += 2
-        X = nd.array(maps.reshape(-1, 1, 8, 10))
-        batches.append((X, nd.array(truth, dtype="int32")))
-        everything += zip(bad, X.asnumpy()[:, 0], truth, predicted, strict=True)
-    return batches, everything
-
-
-@exercises.add(
-    "wrong",
-    title="Where it went wrong",
+    "three",
+    title="3 × 3 instead of 1 × 1",
     difficulty="●●○",
     minutes=15,
-    why="An accuracy says how often a network is wrong. Its mistakes say which classes it takes for which.",
+    why="Nine times the weights and the work for what was nearly free: that is why the network at a pixel looks at one "
+    "pixel only.",
     hints=(
-        "Go through the batches. net(X).argmax(axis=1) is the predicted label of each picture.",
-        "predicted != truth, with NumPy arrays, is a mask that picks the mistakes of a batch: truth[mask].",
-        "Collect the parts of each batch in three lists; in the end np.concatenate joins each of them.",
-        "X has the shape (batch, 1, height, width): X.asnumpy()[mask, 0] picks pictures, and leaves the channel out.",
+        "A kernel of 1 × 1 has one weight for each pair of channels. How many has one of 3 × 3?",
+        "Start from nin_block. A convolution of 3 × 3 would lose a pixel on every side.",
+        "conv_relu(num_channels, kernel_size=3, padding=1, norm=norm), twice, after the convolution that stays.",
     ),
 )
-def wrong(mistakes):
-    """Show it a network whose predictions are known: the pictures hold them."""
-    expect_callable(mistakes)
-    asked, net = [], nn.Sequential()
-
-    def maps(X):
-        asked.append(len(X))
-        expect(not autograd.is_training(), "The network runs in training mode: its dropout and batch norm are on.")
-        return X.reshape((len(X), 10, 4, 2))
-
-    net.add(nn.Lambda(maps), nn.GlobalAvgPool2D(), nn.Flatten())
-    for kinds in (((4, 2), (4, 0), (0, 3), (2, 3)), ((1, 3),), ((0, 4), (3, 1), (2, 0))):
-        batches, everything = make_batches(kinds)
-        answer = mistakes(net, iter(batches))
-        expect(asked, "mistakes does not ask the network that it is given.")
-        _expect_mistakes(answer, kinds, everything)
-    batches = make_batches(((3, 0), (2, 0)))[0]
-    try:
-        answer = mistakes(net, iter(batches))
-    except Exception as error:
-        raise NotYet(f"With batches in which every prediction is right, your code stops: {error}.") from error
-    parts = _three_arrays(answer)
-    lengths = [part.shape[:1] for part in parts.values()]
-    expect(lengths == [(0,)] * 3, "When no prediction is wrong, all three arrays must be empty.")
-
-
-def _three_arrays(answer):
-    three = isinstance(answer, (tuple, list)) and len(answer) == 3
-    expect(three, "mistakes must return three things: pictures, true labels, predicted labels.")
-    parts = dict(zip(("pictures", "true labels", "predicted labels"), map(as_numpy, answer), strict=True))
-    for name, part in parts.items():
-        good = isinstance(part, np.ndarray)
-        expect(good, f"The {name} must be one NumPy array for all batches; this is {type(part).__name__}.")
-    return parts
-
-
-def _expect_mistakes(answer, kinds, everything):
-    parts = _three_arrays(answer)
-    pictures, truths, predictions = parts.values()
-    wanted = [np.array(column) for column in zip(*(row[1:] for row in everything if row[0]), strict=True)]
-    expect(truths.ndim == 1 and predictions.ndim == 1, "Labels are one number a picture. Are these logits?")
-    expect(pictures.ndim != 4, "The pictures still have the axis of their one channel: (n, height, width) is wanted.")
-    rights, wrongs, found = sum(right for right, _ in kinds), len(wanted[0]), pictures.shape[:1]
-    if found != (wrongs,):
-        expect(found != (rights,), "Those are the pictures whose predictions are right.")
-        expect(found != (len(everything),), "Those are all pictures. Return those whose predictions are wrong.")
-        for place, number in (("last", kinds[-1][1]), ("first", kinds[0][1])):
-            expect(found != (number,), f"Those are the mistakes of the {place} batch only.")
-    shapes = ((wrongs, 8, 10), (wrongs,), (wrongs,))
-    pictures, truths, predictions = (
-        to_array(part, shape, f"For {wrongs} mistakes among {len(everything)} pictures of 8 × 10, the array of {name}")
-        for (name, part), shape in zip(parts.items(), shapes, strict=True)
+def three(prediction, block_3x3):
+    """Compare the block with the chapter's, layer by layer, then on the same parameters."""
+    prediction = to_number(prediction, say("Your prediction"))
+    mistakes = (
+        (3, say("3 × 3 is three pixels wide and three high. How many weights are that for each pair of channels?")),
+        (1 / 9, say("That is how many times fewer the 1 × 1 layers have. Turn it round.")),
+        (18, say("That counts both layers of one block against one layer of the other.")),
     )
-    swapped = (truths == wanted[2]).all() and (predictions == wanted[1]).all()
-    expect(not swapped, "The true and the predicted labels are swapped.")
-    expect((truths == wanted[1]).all(), "The true labels do not belong to the mistakes, in the order of the batches.")
-    expect((predictions == wanted[2]).all(), "The predicted labels are not those with the highest logit.")
-    expect(same(pictures, wanted[0]), "The labels are right. The pictures are not those that the network got wrong.")
+    otherwise = say("{prediction:g} times as many is not right. Count them for 2 channels.", prediction=prediction)
+    expect_same(prediction, 9, mistakes, otherwise, 0.01)
+    expect_callable(block_3x3)
+    for norm in (None, nn.BatchNorm):
+        arguments = (6, 5, 2, 2) if norm else (4, 7, 1, 1)
+        net, reference = block_3x3(*arguments, norm), block_with((3, 3), *arguments, norm)
+        what = f"block_3x3{arguments[:4]}"
+        what = say("{what} with batch norm", what=what) if norm else what
+        expect(isinstance(net, gluon.Block), "{what} must return a block. Is there a return?", what=what)
+        steps, wanted = operators(net, (2, 3, 21, 21)), operators(reference, (2, 3, 21, 21))
+        names, expected = [name for name, _ in steps], [name for name, _ in wanted]
+        expect(names.count("conv 1×1") == 0, "{what} still has a 1 × 1 convolution.", what=what)
+        convs = [name for name in names if name.startswith("conv")]
+        right = [name for name in expected if name.startswith("conv")]
+        sentence = "{what} has the convolutions {convs}; it should have {right}."
+        expect(convs == right, sentence, what=what, convs=", ".join(convs), right=", ".join(right))
+        counts = names.count("norm"), expected.count("norm")
+        sentence = "{what} has {count} batch norms; it should have {wanted}. Use norm."
+        expect(counts[0] == counts[1], sentence, what=what, count=counts[0], wanted=counts[1])
+        _expect_same_network(net, reference, (2, 3, 21, 21), what, "nin_block")
+
+
+def _expect_same_network(net, reference, shape, what, original):
+    """Raise `NotYet` unless two networks do the same steps, with the same shapes and options and the same results."""
+    steps, wanted = operators(net, shape), operators(reference, shape)
+    names, expected = ([name for name, _ in one] for one in (steps, wanted))
+    yours = shorten(", ".join(names), 200)
+    sentence = "Else {what} must be as {original} is: convolution, norm, ReLU … Yours does: {yours}."
+    expect(names == expected, sentence, what=what, original=original, yours=yours)
+    for (name, ours), (_, theirs) in zip(steps, wanted, strict=True):
+        sentence = "In {what} the output of a {name} has the shape {ours}, and it should have {theirs}."
+        expect(ours == theirs, sentence, what=what, name=name, ours=ours, theirs=theirs)
+    expect_same_options(net, reference, what)
+    X = nd.array(RANDOM.uniform(size=shape))
+    for network, weights in ((net, init.Zero()), (reference, init.MSRAPrelu(factor_type="in", slope=0))):
+        network.initialize(weights, force_reinit=True)
+        Y = network(X[:1])
+    to_array(net(X[:1]), Y.shape, say("The output of {what} for one image", what=what))
+    draw_parameters(reference)
+    copy_parameters(reference, net)
+    sentence = "With the same weights {what} computes something else than it should. Compare it with {original}."
+    expect(same(net(X).asnumpy(), reference(X).asnumpy(), 1e-3), sentence, what=what, original=original)
+
+
+def nin_ending(*end, norm=None, **options):
+    """Return the chapter's NiN with another last block, the conv_relus of which have these arguments."""
+    net = nn.HybridSequential()
+    net.add(*list(NIN.nin(norm, **options))[:-3])
+    block = nn.HybridSequential()
+    block.add(*[NIN.conv_relu(*arguments, norm=norm, **others) for *arguments, others in end])
+    net.add(block, nn.GlobalAvgPool2D(), nn.Flatten())
+    return net
 
 
 @exercises.add(
-    "inits",
-    title="Initial weights compared",
-    difficulty="●●●",
-    minutes=20,
-    why="One batch, without any training, tells which initial weights let the signal through.",
+    "one-step",
+    title="From 384 channels to 10 in one step",
+    difficulty="●●○",
+    minutes=15,
+    why="The paper's last block stays wide up to its last layer. So the small network at each pixel has more than ten "
+    "hidden units.",
     hints=(
-        "measure returns a dictionary of three lists, with a number for each convolution.",
-        'You need the list "activations": its last number, divided by its first.',
-        "The first parameter of measure is norm, so name the other one: measure(initializer=initializer).",
+        "Only the last block changes. net = nin(norm, ratio, last_pool); net[:-3] is all before it.",
+        "The last block has three conv_relu: 3 × 3 with padding 1, and two of 1 × 1. Which of them has ten channels?",
+        "net[:-3] is a network, to which you can add: the three, nn.GlobalAvgPool2D() and nn.Flatten().",
     ),
 )
-def inits(transmission):
-    """Put a measurement in place whose numbers are known."""
-    expect_callable(transmission)
-    for initializer in (init.Normal(float(RANDOM.uniform(0.01, 0.1))), init.Xavier(), init.Uniform(0.3)):
-        kinds = "activations", "gradient of activations", "gradient of weights"
-        measured = {kind: RANDOM.uniform(0.1, 5, 12) for kind in kinds}
-        called = []
+def one_step(nin_late):
+    """Compare with the chapter's network, with its last block widened."""
+    expect_callable(nin_late)
+    for norm, ratio, last_pool in ((None, 8, False), (nn.BatchNorm, 4, True)):
+        net, wide, side = nin_late(norm, ratio, last_pool), 384 // ratio, 96
+        what = f"nin_late({'nn.BatchNorm' if norm else None}, {ratio}, {last_pool})"
+        expect(isinstance(net, gluon.Block), "{what} must return a network. Is there a return?", what=what)
+        end = (wide, 3, 1, 1, {}), (wide, 1, {}), (10, 1, {})
+        reference = nin_ending(*end, norm=norm, ratio=ratio, last_pool=last_pool)
+        steps = operators(net, (2, 1, side, side))
+        channels = [shape[0] for name, shape in steps if name.startswith("conv")]
+        sentence = "{what} must have twelve convolutions, like nin; it has {channels}."
+        expect(len(channels) == 12, sentence, what=what, channels=len(channels))
+        expect(channels[9:] != [10] * 3, "The last block still goes to ten channels in its first convolution.")
+        sentence = "The last convolution must have ten channels, one for each class; it has {channels}."
+        expect(channels[-1] == 10, sentence, channels=channels[-1])
+        sentence = "The last block of {what} has {channels} channels. Only the last convolution should reduce {wide}."
+        expect(channels[9:] == [wide, wide, 10], sentence, what=what, channels=channels[9:], wide=wide)
+        _expect_same_network(net, reference, (2, 1, side, side), what, "nin")
 
-        def measure(norm=None, initializer=None, *, wanted=initializer, measured=measured, called=called):
-            called.append(True)
-            message = "measure takes your initializer for norm, its first parameter: give it by its name."
-            expect(norm is not wanted, message)
-            expect(norm is None, "Measure the network without batch norm.")
-            expect(initializer is not None, "measure is not told which initial weights to use, and takes Xavier's.")
-            expect(initializer is wanted, "measure must get the initializer that transmission is given.")
-            return {kind: values.tolist() for kind, values in measured.items()}
 
-        with replaced(transmission, measure=measure):
-            answer = transmission(initializer)
-        expect(called, "transmission must call measure.")
-        answer = to_number(answer, "transmission(initializer)")
-        first, last = measured["activations"][[0, -1]]
-        mean = measured["activations"].mean()
+@exercises.add(
+    "last-relu",
+    title="One more suspect: the last ReLU",
+    difficulty="●●○",
+    minutes=20,
+    why="Dead logits are a risk of their own, but they do not make the plateau: it is still there without them. Test a "
+    "suspect before you believe in it.",
+    hints=(
+        "conv_relu has an argument relu. As in the exercise before, only the last block changes.",
+        "net(X) has a row for each picture and a column for each class. When is a column dead?",
+        "(net(X) == 0) is 1 where a logit is 0. A column is dead where that is so in every row: .min(axis=0).",
+    ),
+)
+def last_relu(nin_bare, dead_logits):
+    """Compare with the chapter's network without its last ReLU; show `dead_logits` a network whose logits are known."""
+    expect_callable(nin_bare, dead_logits)
+    for ratio, last_pool in ((8, False), (4, True)):
+        net, what = nin_bare(ratio, last_pool), f"nin_bare({ratio}, {last_pool})"
+        expect(isinstance(net, gluon.Block), "{what} must return a network. Is there a return?", what=what)
+        names = [name for name, _ in operators(net, (2, 1, 96, 96))]
+        expect("norm" not in names, "There is batch norm in {what}. The runs that do not start have none.", what=what)
+        relus = names.count("relu")
+        expect(relus != 12, "{what} still has all twelve ReLUs.", what=what)
+        expect(relus == 11, "{what} has {relus} ReLUs. Leave out only the last of the twelve.", what=what, relus=relus)
+        end = (10, 3, 1, 1, {}), (10, 1, {}), (10, 1, {"relu": False})
+        reference = nin_ending(*end, ratio=ratio, last_pool=last_pool)
+        _expect_same_network(net, reference, (2, 1, 96, 96), what, "nin")
+    for dead in (3, 0, 7):
+        _expect_dead(dead_logits, dead)
+
+
+def _expect_dead(dead_logits, dead):
+    """Compare for pictures that are their own logits, with so many columns of zeros, and other zeros here and there."""
+    logits = RANDOM.uniform(0.5, 2, size=(12, 10))
+    columns = RANDOM.permutation(10)[:dead]
+    logits[RANDOM.permutation(12)[:5], RANDOM.permutation(10)[:5]] = 0
+    logits[RANDOM.integers(12)] = 0  # a picture without any
+    logits[:, columns] = 0
+    net = nn.Sequential()
+    net.add(nn.Lambda(lambda X: X.reshape((len(X), 10))))
+    answer = to_number(dead_logits(net, nd.array(logits.reshape(12, 1, 2, 5))), "dead_logits(net, X)")
+    zeros = logits == 0
+    mistakes = (
+        (zeros.sum(), say("That is how many zeros there are. A logit is dead if it is 0 for all pictures.")),
+        (zeros.any(axis=0).sum(), say("Those are the logits that are 0 for some picture. Dead ones are 0 for all.")),
+        (zeros.all(axis=1).sum(), say("Those are the pictures whose logits are all 0. Which axis has the classes?")),
+        (10 - dead, say("Those are the logits that are alive.")),
+        (dead / 10, say("That is their share. Return how many there are.")),
+    )
+    sentence = "Of ten logits {dead} are 0 for all pictures, and the answer is {answer:g}."
+    expect_same(answer, dead, mistakes, say(sentence, dead=dead, answer=answer))
+
+
+@exercises.add(
+    "adam",
+    title="Adam: predict from the figure",
+    difficulty="●●●",
+    minutes=25,
+    why="The first step of Adam is about as large as the learning rate, however small the gradient. So it needs no "
+    "larger signal to leave the plateau.",
+    hints=(
+        "SGD's step is the learning rate times the gradient: read the gradient off the right panel.",
+        "Adam divides the mean of the gradients by the root of the mean of their squares. After one batch, both are of "
+        "that batch: what is g / √(g²)?",
+        "Copy the weights before: weight.data(ctx).asnumpy() of all in net.collect_params('.*conv.*weight').values().",
+        "One step: record net(X) and the loss, backward, gluon.Trainer(net.collect_params(), optimizer, {...}).step(1) "
+        "for the mean of the losses.",
+    ),
+)
+def adam(prediction, step_sizes):
+    """Compare the steps with those of a copy, for several networks and optimizers."""
+    prediction = to_number(prediction, say("Your prediction"))
+    expect_callable(step_sizes)
+    for optimizer in ("adam", "sgd", "sgd"):
+        lr, what = float(RANDOM.uniform(0.01, 0.2)), f'step_sizes(net, X, y, "{optimizer}", lr)'
+        net, X, y = _small_network(), nd.array(RANDOM.normal(size=(6, 2, 5, 5))), nd.array(RANDOM.integers(0, 10, 6))
+        net(X)
+        weights = [weight.data().asnumpy() for weight in net.collect_params(".*conv.*weight").values()]
+        wanted, gradients = _first_step(net, X, y, optimizer, lr)
+        sizes = step_sizes(net, X, y, optimizer, lr)
+        expect(sizes is not None, "{what} returns None. Is there a return?", what=what)
+        good = isinstance(sizes, (list, tuple, np.ndarray)) and len(sizes) in (3, 6)
+        sentence = "{what} must return a list, with a number for each convolution's weights; here there are three."
+        expect(good, sentence, what=what)
+        expect(len(sizes) == 3, "{what} returns six numbers for three convolutions. Leave out the biases.", what=what)
+        sizes = np.array([to_number(size, say("A number that {what} returns", what=what)) for size in sizes])
+        summed = say("The gradient is summed over the batch. Take the mean of the losses, or give step() its size.")
         mistakes = [
-            (first / last, "It is upside down: the size that arrives is divided by the size at the start."),
-            (last, "That is the size of the last activations. How large is it compared with the first?"),
-            (last - first, "It is a ratio, not a difference."),
-            (mean, "That is a mean over the layers. Only the last and the first count."),
-            (mean / first, "That is a mean over the layers. Only the last and the first count."),
-            (last / mean, "Divide by the first activations, not by a mean over the layers."),
-            (last / measured["activations"].max(), "Divide by the first activations, not by the largest."),
-            (measured["activations"][-2] / first, "That is the last layer but one."),
-            ((last / first) ** 2, "An RMS is a size already: nothing has to be squared."),
+            (gradients, say("Those are the gradients. How far does a step move the weights?")),
+            (lr * gradients, say("That is what SGD would do. Train with the optimizer that is given.")),
+            (wanted / 6, say("The gradient is divided by the batch twice: by the mean of the losses, and in step().")),
+            (wanted * 6, summed),
+            (wanted / lr, say("The learning rate is missing.")),
+            (wanted**2, say("That is the mean of the squares. The RMS is its root.")),
+            ([np.sqrt(np.square(weight).mean()) for weight in weights], say("That is how large the weights are.")),
+            (0 * wanted, say("The weights have not moved. Are they copied before the step, and is the step taken?")),
         ]
-        for kind in kinds[1:]:
-            message = f"That is the {kind}. The signal's way forward is in another list."
-            values = measured[kind]
-            mistakes += [(values[-1] / values[0], message), (values[0] / values[-1], message)]
-        otherwise = (
-            f"Where the last activations are {last:.3f} and the first {first:.3f}, it must be {last / first:.4f}."
-        )
-        expect_same(answer, last / first, mistakes, otherwise, 1e-6)
+        values = {"what": what, "wanted": wanted.round(5), "sizes": sizes.round(5)}
+        expect_same(sizes, wanted, mistakes, say("{what} should be {wanted}; it is {sizes}.", **values), 1e-3)
+    mistakes = (
+        (1, say("Measured in learning rates that may be right. In the units of the weights it is smaller.")),
+        (0, say("It is not 0: Adam divides by the size of the gradient, which is as small.")),
+    )
+    otherwise = say("The function is right, your prediction is not: measure, and look.")
+    expect_same(prediction, 0.001, mistakes, otherwise, 0.5)
+
+
+def _small_network():
+    """Return an initialised network of three convolutions without dropout."""
+    net = nn.HybridSequential()
+    net.add(NIN.conv_relu(4, 3), NIN.conv_relu(5, 1), nn.Conv2D(10, 1), nn.GlobalAvgPool2D(), nn.Flatten())
+    net.initialize(init.Xavier())
+    return net
+
+
+def _first_step(net, X, y, optimizer, lr):
+    """Return the RMS of the first step of each convolution's weights, and of its gradient; the step is taken back."""
+    before = {parameter: parameter.data().copy() for parameter in net.collect_params().values()}
+    weights = net.collect_params(".*conv.*weight").values()
+    with autograd.record():
+        loss = gluon.loss.SoftmaxCrossEntropyLoss()(net(X), y).mean()
+    loss.backward()
+    gluon.Trainer(net.collect_params(), optimizer, {"learning_rate": lr}).step(1)
+    sizes, gradients = (
+        np.array([np.sqrt(np.square(as_numpy(values)).mean()) for values in arrays])
+        for arrays in ([weight.data() - before[weight] for weight in weights], [weight.grad() for weight in weights])
+    )
+    for parameter, values in before.items():
+        parameter.set_data(values)
+    return sizes, gradients

@@ -4,7 +4,8 @@ import d2lhelpers as d2l
 import numpy as np
 from d2lhelpers.chapters import nin as NIN
 from d2lhelpers.chapters import vgg as VGG
-from mxnet import autograd, init
+from d2lhelpers.networks.graph import layers_of
+from mxnet import autograd, gluon
 from mxnet.gluon import nn
 
 from . import wrong
@@ -104,78 +105,14 @@ wrong("nin.guess-loss", "between 6 classes", 6.908, 6)
 wrong("nin.guess-loss", "must be a number; it is str", "ln 1000", 5)
 
 
-# --- nin.one-layer
-
-ARCH = ((96, 11, 4, 0), (256, 5, 1, 2), (384, 3, 1, 1), (10, 3, 1, 1))
-
-
-def small(mistakes=(), ratio=4):
-    """Return the solution, but for some mistakes."""
-
-    def layer(net, *shape, last=False, large=True):
-        norm = None if "no norm" in mistakes or (not large and "no norm in 1×1" in mistakes) else nn.BatchNorm
-        relu = not (large and "no relu" in mistakes) and not (last and "last relu" in mistakes)
-        if "norm behind relu" in mistakes:
-            net.add(NIN.conv_relu(*shape), nn.BatchNorm())
-        else:
-            net.add(NIN.conv_relu(*shape, norm, relu))
-
-    def nin_small(num_one_by_one):
-        net = nn.HybridSequential()
-        number = 2 if "always two" in mistakes else num_one_by_one
-        number += "one more" in mistakes
-        for i, (channels, kernel_size, strides, padding) in enumerate(ARCH):
-            last = i == 3
-            if last and "no dropout" not in mistakes and "dropout late" not in mistakes:
-                net.add(nn.Dropout(0.5))
-            channels = channels if last else channels // ratio
-            strides = 2 if i == 0 and "strides" in mistakes else strides
-            layer(net, channels, kernel_size, strides, padding, last=last and number == 0)
-            for j in range(0 if last and "plain end" in mistakes else number):
-                layer(net, channels, 1, 1, 0, last=last and j == number - 1, large=False)
-            if not last:
-                net.add(nn.MaxPool2D(pool_size=2 if "pooling" in mistakes else 3, strides=2))
-        if "dropout late" in mistakes:
-            net.add(nn.Dropout(0.5))
-        net.add(nn.GlobalMaxPool2D() if "maximum" in mistakes else nn.GlobalAvgPool2D())
-        if "no flatten" not in mistakes:
-            net.add(nn.Flatten())
-        return net
-
-    return nin_small
-
-
-wrong("nin.one-layer", "Each convolution has one", small({"no norm"}))
-wrong("nin.one-layer", "batch norm layers", small({"no norm in 1×1"}))
-wrong("nin.one-layer", "ReLU layers", small({"no relu"}))
-wrong("nin.one-layer", "ReLU layers", small({"last relu"}))
-wrong("nin.one-layer", "does it use num_one_by_one", small({"always two"}))
-wrong("nin.one-layer", "The last block of nin_small(2) lacks", small({"plain end"}))
-wrong("nin.one-layer", "has 12 1 × 1 convolutions", small({"one more"}))
-wrong("nin.one-layer", "Are they divided by ratio", small(ratio=1))
-wrong("nin.one-layer", "must have one dropout", small({"no dropout"}))
-wrong("nin.one-layer", "right before the last block", small({"dropout late"}))
-wrong("nin.one-layer", "computes something else", small({"norm behind relu"}))
-wrong("nin.one-layer", "has another stride", small({"strides"}))
-wrong("nin.one-layer", "has another kernel", small({"pooling"}))
-wrong("nin.one-layer", "must have the shape (1, 10)", small({"no flatten"}))
-wrong("nin.one-layer", "must return a network", lambda num_one_by_one: small())
-wrong("nin.one-layer", "without calling it", small()(2))
-
-
-@wrong("nin.one-layer", "does it use num_one_by_one")
-def the_chapters(num_one_by_one):
-    return NIN.nin(nn.BatchNorm, 4)
-
-
-@wrong("nin.one-layer", "the convolutions of nin; it has")
-def one_block(num_one_by_one):
-    net = nn.HybridSequential()
-    net.add(NIN.nin_block(24, 11, 4, 0, nn.BatchNorm), nn.Dropout(0.5), nn.GlobalAvgPool2D(), nn.Flatten())
-    return net
-
-
 # --- nin.memory
+
+
+def taken_apart(net):
+    """Return a network of all layers of a network."""
+    flat = nn.HybridSequential()
+    flat.add(*layers_of(net))
+    return flat
 
 
 def numbers(net, shape):
@@ -183,184 +120,195 @@ def numbers(net, shape):
 
 
 def right_memory(net, shape):
-    return 4 * shape[0] * numbers(net, shape)
-
-
-wrong("nin.memory", "your prediction is not", "NiN", right_memory)
-wrong("nin.memory", "Your guess must be", "vgg", right_memory)
-wrong("nin.memory", "for one image", "VGG-11", lambda net, shape: 4 * numbers(net, shape))
-wrong("nin.memory", "How many bytes has each", "VGG-11", lambda net, shape: shape[0] * numbers(net, shape))
-wrong("nin.memory", "numbers of one image", "VGG-11", numbers)
-wrong("nin.memory", "The batch is counted twice", "VGG-11", lambda net, shape: shape[0] * right_memory(net, shape))
-wrong("nin.memory", "not eight", "VGG-11", lambda net, shape: 2 * right_memory(net, shape))
-wrong("nin.memory", "not in thousands or millions", "VGG-11", lambda net, shape: right_memory(net, shape) / 1e6)
-wrong("nin.memory", "2²⁰", "VGG-11", lambda net, shape: right_memory(net, shape) / 2**20)
-wrong("nin.memory", "memory of the parameters", "VGG-11", lambda net, shape: 4 * d2l.summary(net, shape).total_params)
-wrong("nin.memory", "number of parameters", "VGG-11", lambda net, shape: d2l.summary(net, shape).total_params)
-wrong(
-    "nin.memory", "The input is no output", "VGG-11", lambda net, shape: right_memory(net, shape) + 4 * np.prod(shape)
-)
-wrong("nin.memory", "it must be", "VGG-11", lambda net, shape: right_memory(net, shape) - 4)
-wrong("nin.memory", "without calling it", "VGG-11", VGG.alexnet())
-wrong("nin.memory", "is there a return?", "VGG-11", lambda net, shape: None)
+    return 4 * shape[0] * numbers(taken_apart(net), shape)
 
 
 def last_row(net, shape):
     return 4 * shape[0] * np.prod(d2l.summary(net, shape).layers[-1].output_shape)
 
 
-def inside_the_blocks(net, shape):
-    flat = nn.HybridSequential()
-    for child in net:
-        flat.add(*(d2l.networks.graph.layers_of(child)))
-    return right_memory(flat, shape)
+for words, answer in {
+    "for one image": lambda net, shape: 4 * numbers(taken_apart(net), shape),
+    "How many bytes has each": lambda net, shape: shape[0] * numbers(taken_apart(net), shape),
+    "numbers of one image": lambda net, shape: numbers(taken_apart(net), shape),
+    "The batch is counted twice": lambda net, shape: shape[0] * right_memory(net, shape),
+    "not eight": lambda net, shape: 2 * right_memory(net, shape),
+    "not in thousands or millions": lambda net, shape: right_memory(net, shape) / 1e6,
+    "2²⁰": lambda net, shape: right_memory(net, shape) / 2**20,
+    "memory of the parameters": lambda net, shape: 4 * d2l.summary(net, shape).total_params,
+    "number of parameters": lambda net, shape: d2l.summary(net, shape).total_params,
+    "The input is no output": lambda net, shape: right_memory(net, shape) + 4 * np.prod(shape),
+    "it must be": lambda net, shape: right_memory(net, shape) - 4,
+    "the last row only": last_row,
+    "Count the outputs inside it": lambda net, shape: 4 * shape[0] * numbers(net, shape),
+    "is there a return?": lambda net, shape: None,
+    "without calling it": VGG.alexnet(),
+}.items():
+    wrong("nin.memory", words, "outputs", answer)
+wrong("nin.memory", "your prediction is not", "parameters", right_memory)
+wrong("nin.memory", "Your guess must be", "VGG-11", right_memory)
 
 
-wrong("nin.memory", "the last row only", "VGG-11", last_row)
-wrong("nin.memory", "inside the blocks", "VGG-11", inside_the_blocks)
+# --- nin.three
 
 
-# --- nin.dense-head
+def threes(sizes=(3, 3), padded=True, relu=True, normed=True, strided=False, widened=1):
+    def block_3x3(num_channels, kernel_size, strides, padding, norm=None):
+        norm = norm if normed else None
+        block = nn.HybridSequential()
+        block.add(NIN.conv_relu(num_channels, kernel_size, 1 if strided else strides, padding, norm))
+        for i, size in enumerate(sizes):
+            step, last = strides if strided and not i else 1, i == len(sizes) - 1
+            padding = size // 2 if padded else 0
+            block.add(NIN.conv_relu(num_channels * widened, size, step, padding, norm, relu or not last))
+        return block
+
+    return block_3x3
 
 
-def dense(*head, kept=-3, **options):
-    """Return NiN with another head instead of its last layers."""
+wrong("nin.three", "still has a 1 × 1", 9, threes((1, 1)))
+wrong("nin.three", "still has a 1 × 1", 9, threes((3, 1)))
+wrong("nin.three", "it should have conv 7×7, conv 3×3, conv 3×3", 9, threes((3,)))
+wrong("nin.three", "it should have conv 7×7, conv 3×3, conv 3×3", 9, threes((3, 5)))
+wrong("nin.three", "of a conv 3×3 has the shape (4, 15, 15), and it should have (4, 17, 17)", 9, threes(padded=False))
+wrong("nin.three", "Yours does: conv 7×7, relu, conv 3×3, relu, conv 3×3.", 9, threes(relu=False))
+wrong("nin.three", "has 0 batch norms", 9, threes(normed=False))
+wrong("nin.three", "has the shape (8, 17, 17)", 9, threes(widened=2))
+wrong("nin.three", "it should have (6, 11, 11)", 9, threes(strided=True))
+wrong("nin.three", "Is there a return?", 9, lambda *arguments: None)
+wrong("nin.three", "without calling it", 9, threes()(4, 3, 1, 1))
+wrong("nin.three", "three pixels wide", 3, threes())
+wrong("nin.three", "Turn it round", 1 / 9, threes())
+wrong("nin.three", "Count them for 2 channels", 4, threes())
 
-    def nin_dense():
+
+# --- nin.one-step
+
+
+def ending(*end, kept=-3, dropout=True):
+    """Return a function that makes NiN with other last convolutions: (channels, kernel size), or "late" for 384."""
+
+    def nin_late(norm=None, ratio=1, last_pool=True):
         net = nn.HybridSequential()
-        for part in list(NIN.nin(**options))[:kept]:
-            net.add(part)
-        for layer in head:
-            net.add(layer())
+        layers = list(NIN.nin(norm, ratio, last_pool))[:kept]
+        net.add(*[layer for layer in layers if dropout or not isinstance(layer, nn.Dropout)])
+        for channels, size in end:
+            channels = 384 // ratio if channels == "late" else channels
+            net.add(NIN.conv_relu(channels, size, padding=size // 2, norm=norm))
+        net.add(nn.GlobalAvgPool2D(), nn.Flatten())
         return net
 
-    return nin_dense
+    return nin_late
 
 
-def logits():
-    return nn.Dense(10)
+LATE = ("late", 3), ("late", 1), (10, 1)
+wrong("nin.one-step", "in its first convolution", NIN.nin)
+wrong("nin.one-step", "Only the last convolution", ending(("late", 3), (10, 1), (10, 1)))
+wrong("nin.one-step", "Only the last convolution", ending((384, 3), (384, 1), (10, 1)))
+wrong("nin.one-step", "must have ten channels", ending(("late", 3), ("late", 1), ("late", 1)))
+wrong("nin.one-step", "twelve convolutions, like nin; it has 15", ending(*LATE, kept=-2))
+wrong("nin.one-step", "like nin; it has 13", ending(("late", 3), ("late", 1), ("late", 1), (10, 1)))
+wrong("nin.one-step", "must be as nin is", ending(*LATE, dropout=False))
+wrong("nin.one-step", "must be as nin is", ending(("late", 1), ("late", 1), (10, 3)))
+wrong("nin.one-step", "Is there a return?", lambda norm, ratio, last_pool: None)
+wrong("nin.one-step", "another p than it should", lambda *arguments: with_dropout(ending(*LATE)(*arguments)))
+wrong("nin.one-step", "without calling it", ending(*LATE)())
 
 
-wrong("nin.dense-head", "The last block is still there", dense(logits, kept=-2))
-wrong("nin.dense-head", "The pooling over all pixels", dense(nn.GlobalAvgPool2D, nn.Flatten, logits))
-wrong("nin.dense-head", "The pooling over all pixels", dense(logits, kept=-1))
-wrong("nin.dense-head", "The dropout of nin is gone", dense(logits, kept=-4))
-wrong("nin.dense-head", "There are 2 dense layers", dense(lambda: nn.Dense(4096, activation="relu"), logits))
-wrong("nin.dense-head", "Behind the dense layer comes relu", dense(lambda: nn.Dense(10, activation="relu")))
-wrong("nin.dense-head", "There is no dense layer", NIN.nin)
-wrong("nin.dense-head", "has the shape (96, 54, 54) in nin(), and (24, 54, 54)", dense(logits, ratio=4))
-wrong("nin.dense-head", "There is batch norm", dense(logits, norm=nn.BatchNorm))
-wrong("nin.dense-head", "The output must be 10 numbers", dense(lambda: nn.Dense(1000)))
-wrong("nin.dense-head", "Up to the dense layer", dense(lambda: nn.MaxPool2D(2), logits))
-wrong("nin.dense-head", "The output must be 10 numbers", dense(lambda: nn.Dense(10, flatten=False)))
-wrong("nin.dense-head", "parameters, and it should have", dense(lambda: nn.Dense(10, use_bias=False)))
-wrong("nin.dense-head", "must return a network", lambda: logits)
+def with_dropout(net):
+    for layer in net:
+        if isinstance(layer, nn.Dropout):
+            layer._rate = 0.1
+    return net
 
 
-# --- nin.wrong
+# --- nin.last-relu
 
 
-def mistakes(*kinds):
+def bare(skipped=(2,), norm=None, everywhere=False):
+    """Return a function that makes NiN without some ReLUs of its last block, or of every block."""
+
+    def nin_bare(ratio=1, last_pool=True):
+        def block(num_channels, *shape):
+            net = nn.HybridSequential()
+            for i, arguments in enumerate((shape, (1,), (1,))):
+                last = num_channels == 10 or everywhere
+                net.add(NIN.conv_relu(num_channels, *arguments, norm=norm, relu=not (last and i in skipped)))
+            return net
+
+        net = nn.HybridSequential()
+        for part in NIN.nin(norm, ratio, last_pool):
+            channels = layers_of(part)[0]._channels if isinstance(part, nn.HybridSequential) else 0
+            net.add(block(10, 3, 1, 1) if channels == 10 else part)
+        return net
+
+    return nin_bare
+
+
+def dead(net, X):
+    return int((net(X).asnumpy() == 0).all(axis=0).sum())
+
+
+def zeros(net, X):
+    return net(X).asnumpy() == 0
+
+
+wrong("nin.last-relu", "still has all twelve", lambda ratio, last_pool: NIN.nin(None, ratio, last_pool), dead)
+wrong("nin.last-relu", "has 10 ReLUs", bare((1, 2)), dead)
+wrong("nin.last-relu", "Else nin_bare(8, False) must be as nin is", bare((1,)), dead)
+wrong("nin.last-relu", "There is batch norm", bare(norm=nn.BatchNorm), dead)
+wrong("nin.last-relu", "Is there a return?", lambda ratio, last_pool: None, dead)
+wrong("nin.last-relu", "how many zeros there are", bare(), lambda net, X: zeros(net, X).sum())
+wrong("nin.last-relu", "0 for some picture", bare(), lambda net, X: zeros(net, X).any(axis=0).sum())
+wrong("nin.last-relu", "Which axis has the classes", bare(), lambda net, X: zeros(net, X).all(axis=1).sum())
+wrong("nin.last-relu", "that are alive", bare(), lambda net, X: 10 - dead(net, X))
+wrong("nin.last-relu", "That is their share", bare(), lambda net, X: dead(net, X) / 10)
+wrong("nin.last-relu", "the answer is", bare(), lambda net, X: dead(net, X) + 20)
+wrong("nin.last-relu", "is there a return?", bare(), lambda net, X: None)
+
+
+# --- nin.adam
+
+
+def steps(*mistakes, which=".*conv.*weight"):
     """Return the solution, but for some mistakes."""
 
-    def answer(net, batches):
-        parts = [], [], []
-        for X, y in batches:
-            with autograd.record() if "training" in kinds else autograd.pause():
-                Y = net(X)
-            guess = Y.argmax(axis=1).asnumpy()
-            truth, pictures = y.asnumpy(), X.asnumpy()
-            chosen = guess == truth if "right" in kinds else guess != truth
-            chosen = chosen | True if "all" in kinds else chosen
-            if "last" in kinds:
-                parts = [], [], []
-            parts[0].append(pictures[chosen] if "channel" in kinds else pictures[chosen, 0])
-            parts[1].append(truth[chosen])
-            guess = Y.argmin(axis=1).asnumpy() if "lowest" in kinds else guess
-            parts[2].append(Y.asnumpy()[chosen] if "logits" in kinds else guess[chosen])
-            if "first" in kinds:
-                break
-        if "lists" in kinds:
-            return parts
-        pictures, truths, guesses = (np.concatenate(part) for part in parts)
-        pictures = pictures.transpose(0, 2, 1) if "turned" in kinds else pictures
-        pictures = pictures[::-1] if "backwards" in kinds else pictures
-        return (pictures, guesses, truths) if "swapped" in kinds else (pictures, truths, guesses)
+    def step_sizes(net, X, y, optimizer, lr):
+        weights = list(net.collect_params(which).values())
+        before = [weight.data().copy() for weight in weights]
+        with autograd.record():
+            loss = gluon.loss.SoftmaxCrossEntropyLoss()(net(X), y)
+            loss = loss.sum() if "sum" in mistakes else loss.mean()
+        loss.backward()
+        optimizer = "sgd" if "always sgd" in mistakes else optimizer
+        trainer = gluon.Trainer(net.collect_params(), optimizer, {"learning_rate": 1 if "no lr" in mistakes else lr})
+        if "no step" not in mistakes:
+            trainer.step(len(X) if "twice" in mistakes else 1)
+        if "gradient" in mistakes:
+            return [rms(weight.grad()) for weight in weights]
+        if "weights" in mistakes:
+            return [rms(old) for old in before]
+        sizes = [rms(weight.data() - old) for weight, old in zip(weights, before, strict=True)]
+        return [size**2 for size in sizes] if "squares" in mistakes else sizes
 
-    return answer
+    return step_sizes
 
 
-wrong("nin.wrong", "whose predictions are right", mistakes("right"))
-wrong("nin.wrong", "Those are all pictures", mistakes("all"))
-wrong("nin.wrong", "the axis of their one channel", mistakes("channel"))
-wrong("nin.wrong", "labels are swapped", mistakes("swapped"))
-wrong("nin.wrong", "the last batch only", mistakes("last"))
-wrong("nin.wrong", "the first batch only", mistakes("first"))
-wrong("nin.wrong", "Are these logits", mistakes("logits"))
-wrong("nin.wrong", "runs in training mode", mistakes("training"))
-wrong("nin.wrong", "must be one NumPy array", mistakes("lists"))
-wrong("nin.wrong", "must have the shape (8, 8, 10)", mistakes("turned"))
-wrong("nin.wrong", "The pictures are not those", mistakes("backwards"))
-wrong("nin.wrong", "those with the highest logit", mistakes("lowest"))
-wrong("nin.wrong", "three things", lambda net, batches: mistakes()(net, batches)[1:])
-wrong("nin.wrong", "does not ask the network", lambda net, batches: mistakes()(lambda X: X.reshape((0, -1)), batches))
+def rms(values):
+    return float(np.sqrt(np.square(values.asnumpy()).mean()))
 
 
-@wrong("nin.wrong", "need at least one array to stack")
-def one_by_one(net, batches):
-    rows = [row for X, y in batches for row in zip(X, y, net(X).argmax(axis=1), strict=True)]
-    rows = [(X.asnumpy()[0], y.asscalar(), guess.asscalar()) for X, y, guess in rows]
-    rows = [row for row in rows if row[1] != row[2]]
-    return np.stack([row[0] for row in rows]), np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
-
-
-@wrong("nin.wrong", "every prediction is right, your code stops")
-def never_empty(net, batches):
-    answer = mistakes()(net, batches)
-    return answer if len(answer[0]) else mistakes("right")(net, batches)
-
-
-# --- nin.inits
-
-
-def activations(initializer):
-    return measure(initializer=initializer)["activations"]  # noqa: F821  a global of the notebook
-
-
-def gradients(initializer):
-    return measure(initializer=initializer)["gradient of activations"]  # noqa: F821
-
-
-def of_weights(initializer):
-    return measure(initializer=initializer)["gradient of weights"]  # noqa: F821
-
-
-def last_by_first(sizes):
-    return sizes[-1] / sizes[0]
-
-
-@wrong("nin.inits", "not a difference")
-def difference(initializer):
-    sizes = activations(initializer)
-    return sizes[-1] - sizes[0]
-
-
-wrong("nin.inits", "upside down", lambda initializer: 1 / last_by_first(activations(initializer)))
-wrong("nin.inits", "That is the gradient of activations", lambda initializer: last_by_first(gradients(initializer)))
-wrong("nin.inits", "That is the gradient of weights", lambda initializer: 1 / last_by_first(of_weights(initializer)))
-wrong("nin.inits", "a mean over the layers", lambda initializer: np.mean(activations(initializer)))
-wrong("nin.inits", "by a mean", lambda initializer: activations(initializer)[-1] / np.mean(activations(initializer)))
-wrong("nin.inits", "size of the last activations", lambda initializer: activations(initializer)[-1])
-wrong("nin.inits", "the last layer but one", lambda initializer: last_by_first(activations(initializer)[:-1]))
-wrong("nin.inits", "has to be squared", lambda initializer: last_by_first(activations(initializer)) ** 2)
-wrong("nin.inits", "it must be", lambda initializer: 100 * last_by_first(activations(initializer)))
-wrong("nin.inits", "takes Xavier's", lambda initializer: last_by_first(measure()["activations"]))  # noqa: F821
-wrong("nin.inits", "for norm, its first", lambda initializer: last_by_first(measure(initializer)["activations"]))  # noqa: F821
-wrong("nin.inits", "that transmission is given", lambda initializer: last_by_first(activations(init.Xavier())))
-wrong("nin.inits", "must call measure", lambda initializer: 0.99)
-wrong("nin.inits", "must be a number; it is list", activations)
-
-
-@wrong("nin.inits", "without batch norm")
-def with_batch_norm(initializer):
-    return last_by_first(measure(nn.BatchNorm, initializer)["activations"])  # noqa: F821
+wrong("nin.adam", "Those are the gradients", 0.001, steps("gradient"))
+wrong("nin.adam", "how large the weights are", 0.001, steps("weights"))
+wrong("nin.adam", "divided by the batch twice", 0.001, steps("twice"))
+wrong("nin.adam", "summed over the batch", 0.001, steps("sum"))
+wrong("nin.adam", "The learning rate is missing", 0.001, steps("no lr"))
+wrong("nin.adam", "what SGD would do", 0.001, steps("always sgd"))
+wrong("nin.adam", "have not moved", 0.001, steps("no step"))
+wrong("nin.adam", "mean of the squares", 0.001, steps("squares"))
+wrong("nin.adam", "Leave out the biases", 0.001, steps(which=".*conv.*"))
+wrong("nin.adam", "here there are three", 0.001, lambda *arguments: steps()(*arguments)[0])
+wrong("nin.adam", "Is there a return?", 0.001, lambda net, X, y, optimizer, lr: None)
+wrong("nin.adam", "Measured in learning rates", 1, steps())
+wrong("nin.adam", "It is not 0", 0, steps())
+wrong("nin.adam", "your prediction is not", 1e-7, steps())
