@@ -16,6 +16,8 @@ NOTEBOOKS ?= work
 CHAPTER ?= batch_norm
 WORKERS ?= 2
 BIN := .venv/bin
+CHINESE := $(wildcard notebooks/zh)
+SPHINX := sphinx-build --fail-on-warning --keep-going --quiet -c docs
 COMPILE = $(PYTHON) tools/bootstrap.py uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
@@ -24,10 +26,10 @@ ifneq ($(shell test -w "$$HOME" && echo yes),yes)
 export HOME := $(CURDIR)/build/home
 endif
 
-.PHONY: help env lab test notebooks lint handout links book lock audit reference bench scale clean
+.PHONY: help env lab test notebooks translation lint handout links book lock audit reference bench scale clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 env: ## Build the environment in .venv, unless it is up to date
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) on PATH: install Python 3.8 or newer." >&2; exit 1; }
@@ -42,7 +44,8 @@ lab: env ## Open your own copies of the chapters, in work/, in JupyterLab
 
 test: env ## Run every notebook against its stored outputs, then the tests
 	@status=0; \
-	$(BIN)/pytest --numprocesses=auto --dist=loadfile --nbval notebooks || status=1; \
+	for folder in notebooks $(CHINESE); do \
+		$(BIN)/pytest --numprocesses=auto --dist=loadfile --nbval $$folder || status=1; done; \
 	$(BIN)/pytest --numprocesses=auto --dist=loadfile tests || status=1; \
 	exit $$status
 
@@ -51,16 +54,20 @@ notebooks: env ## Keep what the chapters define in the package, run every notebo
 	@# lines that MXNet prints from C++ are no output of a cell: nbval does not see them
 	D2L_PROGRESS=$$(mktemp -d)/progress.json $(BIN)/jupyter-nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.extra_arguments=--IPKernelApp.capture_fd_output=False \
-		--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+		--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False \
+		$(addsuffix /*.ipynb,notebooks $(CHINESE))
 	@# what a cell prints may come in parts
-	$(BIN)/jupyter-nbconvert --to notebook --inplace --coalesce-streams notebooks/*.ipynb
+	$(BIN)/jupyter-nbconvert --to notebook --inplace --coalesce-streams $(addsuffix /*.ipynb,notebooks $(CHINESE))
 	$(BIN)/python tools/chapters.py clean
+
+translation: env ## Put new sentences into the Chinese catalogue, and list what the Chinese edition lacks
+	$(BIN)/python tools/translation.py
 
 lint: env ## Check style, format and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	@# ruff would write "# @save"
-	@for name in notebooks/*.ipynb; do \
+	@for name in $(addsuffix /*.ipynb,notebooks $(CHINESE)); do \
 		sed 's/"#@save/"# @save/' $$name | $(BIN)/ruff format --quiet --diff --stdin-filename $$name - || exit 1; done
 	$(BIN)/codespell
 
@@ -86,9 +93,11 @@ book: ## Build the web book in build/book from the stored notebooks
 	$(PYTHON) tools/bootstrap.py uv venv --quiet --clear --python 3.11 build/venv
 	$(PYTHON) tools/bootstrap.py uv pip sync --quiet --python build/venv --require-hashes requirements/book.txt
 	rm -rf build/book build/chapters
-	mkdir -p build/chapters
-	cp docs/index.md notebooks/*.ipynb build/chapters
-	build/venv/bin/sphinx-build --fail-on-warning --keep-going --quiet -c docs build/chapters build/book
+	mkdir -p build/chapters/en build/chapters/zh
+	cp docs/index.md notebooks/*.ipynb build/chapters/en
+	build/venv/bin/$(SPHINX) build/chapters/en build/book
+	$(if $(CHINESE),cp docs/index.zh.md build/chapters/zh/index.md && cp notebooks/zh/*.ipynb build/chapters/zh && \
+		build/venv/bin/$(SPHINX) -t zh build/chapters/zh build/book/zh)
 	@echo "The book begins at build/book/index.html."
 
 handout: ## Write the chapters without solutions to build/handout

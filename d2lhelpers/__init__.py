@@ -16,6 +16,7 @@ from .drawing.pictures import plot_maps, plot_prediction, show_fashion_mnist
 from .drawing.style import set_figsize
 from .drawing.sweeps import plot_lines, plot_sweep
 from .exercises import check, hint, progress
+from .language import set_language
 from .networks.summary import summary
 from .settings import budget, by_budget, claim, set_seed
 from .training import (

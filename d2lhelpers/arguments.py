@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 
+from .language import say
 from .runtime import mx
 
 gluon = mx.gluon
 SHORT = 60  # characters of a value that are shown as they are
-NUMPY = (
+NUMPY = say(
     "d2lhelpers works with mx.nd, not with MXNet's NumPy interface: call npx.reset_np(), then make networks and arrays "
     "anew."
 )
@@ -19,12 +20,15 @@ def describe(value):
     shown = (str, int, float, tuple, list, np.generic, mx.Context)
     if value is None or isinstance(value, shown) and len(repr(value)) <= SHORT and "\n" not in repr(value):
         return repr(value)
-    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+    if isinstance(value, type):
+        return say("the class {name}", name=value.__name__)
+    return say("a {kind}", kind=type(value).__name__)
 
 
-def refuse(name, value, right):
-    """Raise ValueError: the argument `name` is `value`, and must be what `right` says."""
-    raise ValueError(f"{name} is {describe(value)}; it must be {right}.")
+def refuse(name, value, right, /, **values):
+    """Raise ValueError: the argument `name` is `value`, and must be what `right` says, a template for `values`."""
+    right = say(right, **values)
+    raise ValueError(say("{name} is {value}; it must be {right}.", name=name, value=describe(value), right=right))
 
 
 def reason_of(error):
@@ -47,14 +51,18 @@ def is_number(value):
 
 def check_whole_number(name, value, least=1, most=None):
     """Refuse what is no whole number from `least` to `most`."""
-    if not is_whole_number(value, least) or (most is not None and value > most):
-        refuse(name, value, "a whole number " + (f"of at least {least}" if most is None else f"from {least} to {most}"))
+    if most is None and not is_whole_number(value, least):
+        refuse(name, value, "a whole number of at least {least}", least=least)
+    if most is not None and not (is_whole_number(value, least) and value <= most):
+        refuse(name, value, "a whole number from {least} to {most}", least=least, most=most)
 
 
 def check_number(name, value, least, below=math.inf):
     """Refuse what is no finite number of at least `least` and below `below`."""
     if not is_number(value) or not least <= value < below:
-        refuse(name, value, f"a number of at least {least}" + ("" if below == math.inf else f" and below {below}"))
+        if below == math.inf:
+            refuse(name, value, "a number of at least {least}", least=least)
+        refuse(name, value, "a number of at least {least} and below {below}", least=least, below=below)
 
 
 def check_shape(name, value):
@@ -84,9 +92,9 @@ def check_network(name, value):
 def check_named(name, value, what):
     """Refuse what is no dictionary with something in it; `what` says what it is for, as key → value."""
     if not isinstance(value, dict):
-        refuse(name, value, f"a dictionary {what}")
+        refuse(name, value, "a dictionary {what}", what=what)
     if not value:
-        raise ValueError(f"{name} is empty; it must be a dictionary {what}.")
+        raise ValueError(say("{name} is empty; it must be a dictionary {what}.", name=name, what=what))
 
 
 def check_same_names(name, dictionaries):
@@ -94,10 +102,9 @@ def check_same_names(name, dictionaries):
     (first, expected), *rest = dictionaries.items()
     for key, dictionary in rest:
         if list(dictionary) != list(expected):
-            raise ValueError(
-                f"{name} has {', '.join(map(str, dictionary))} in {key!r}, but {', '.join(map(str, expected))} in "
-                f"{first!r}; they must be the same."
-            )
+            names, others = (", ".join(map(str, keys)) for keys in (dictionary, expected))
+            sentence = "{name} has {names} in {key!r}, but {others} in {first!r}; they must be the same."
+            raise ValueError(say(sentence, name=name, names=names, key=key, others=others, first=first))
 
 
 def as_numpy(value):
@@ -111,10 +118,12 @@ def check_numbers(name, values, shape=None):
     if array.dtype.kind not in "biuf":
         refuse(name, values, "numbers")
     if not array.size:
-        raise ValueError(f"{name} is empty; it must be numbers.")
+        raise ValueError(say("{name} is empty; it must be numbers.", name=name))
     if shape and (len(shape) != array.ndim or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True))):
         wanted = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(f"{name} has shape {array.shape}; it must be ({wanted}).")
+        sentence = say("{name} has shape {shape}; it must be ({wanted}).", name=name, shape=array.shape, wanted=wanted)
+        raise ValueError(sentence)
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} has a number that is {array[~np.isfinite(array)][0]}; all must be finite.")
+        wrong = array[~np.isfinite(array)][0]
+        raise ValueError(say("{name} has a number that is {wrong}; all must be finite.", name=name, wrong=wrong))
     return array

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .arguments import check_device, check_whole_number, is_whole_number, refuse
+from .language import say
 from .runtime import mx, try_gpu
 from .settings import shift_seed
 
@@ -29,21 +30,22 @@ class FashionMNIST(NamedTuple):
 
 def _read(folder, file):
     """Return the array in a gzipped idx file: two zeros, its type, its number of axes, its shape, its values."""
-    remedy = (
-        f"`git checkout -- {FOLDER.parent.name}/{FOLDER.name}` brings it back, or install the package again"
-        if folder == FOLDER
-        else "put the published one there, or leave root out to use those of this package"
-    )
     try:
         content = gzip.decompress((folder / file).read_bytes())  # which compares with the checksum in the file
         axes = content[3]
         shape = np.frombuffer(content, ">u4", axes, 4)
         return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)
     except OSError as error:
-        state = "is damaged" if isinstance(error, gzip.BadGzipFile) else f"cannot be read ({error.strerror})"
+        state = say("cannot be read ({reason})", reason=error.strerror)
+        if isinstance(error, gzip.BadGzipFile):
+            state = say("is damaged")
     except (EOFError, IndexError, ValueError, zlib.error):
-        state = "is damaged"
-    raise ValueError(f"{file} in {folder} {state}: {remedy}.")
+        state = say("is damaged")
+    remedy = say("put the published one there, or leave root out to use those of this package")
+    if folder == FOLDER:
+        ours = f"{FOLDER.parent.name}/{FOLDER.name}"
+        remedy = say("`git checkout -- {folder}` brings it back, or install the package again", folder=ours)
+    raise ValueError(say("{file} in {folder} {state}: {remedy}.", file=file, folder=folder, state=state, remedy=remedy))
 
 
 @functools.lru_cache(maxsize=2)
@@ -53,10 +55,11 @@ def _load(folder):
         images = _read(folder, f"{part}-images-idx3-ubyte.gz")
         labels = _read(folder, f"{part}-labels-idx1-ubyte.gz").astype(np.int32)
         if images.shape != (len(labels), 28, 28) or not len(labels) or labels.max() >= len(LABELS):
-            raise ValueError(
-                f"{part}-images-idx3-ubyte.gz and {part}-labels-idx1-ubyte.gz in {folder} do not belong together: "
+            sentence = (
+                "{part}-images-idx3-ubyte.gz and {part}-labels-idx1-ubyte.gz in {folder} do not belong together: "
                 "they must be pictures of 28 × 28 pixels with a label from 0 to 9 for each."
             )
+            raise ValueError(say(sentence, part=part, folder=folder))
         labels.flags.writeable = False  # the same arrays are handed to all
         arrays += images, labels
     return FashionMNIST(*arrays)
@@ -100,17 +103,17 @@ def _check_images(images, labels):
         if not isinstance(array, np.ndarray):
             refuse(name, array, "a NumPy array")
     if images.ndim != 3 or images.dtype != np.uint8:
-        raise ValueError(
-            f"images is {images.dtype} of shape {images.shape}; it must be uint8 of shape (n, height, width), with "
-            "grey values from 0 to 255."
+        sentence = (
+            "images is {dtype} of shape {shape}; it must be uint8 of shape (n, height, width), with grey values from 0 "
+            "to 255."
         )
+        raise ValueError(say(sentence, dtype=images.dtype, shape=images.shape))
     if not images.size:
-        raise ValueError(f"images has shape {images.shape}, so there are no images; at least one is needed.")
+        sentence = "images has shape {shape}, so there are no images; at least one is needed."
+        raise ValueError(say(sentence, shape=images.shape))
     if labels.shape != images.shape[:1] or labels.dtype.kind not in "biu":
-        raise ValueError(
-            f"labels is {labels.dtype} of shape {labels.shape}; it must be whole numbers of shape {images.shape[:1]}, "
-            "one for each image."
-        )
+        sentence = "labels is {dtype} of shape {shape}; it must be whole numbers of shape {wanted}, one for each image."
+        raise ValueError(say(sentence, dtype=labels.dtype, shape=labels.shape, wanted=images.shape[:1]))
 
 
 class ImageBatches:
@@ -262,7 +265,8 @@ def load_data_fashion_mnist(batch_size, resize=None, root=None, *, train_size=No
         if value is not None:
             check_whole_number(name, value, most=len(images))
     if train_size is not None and batch_size > train_size:
-        raise ValueError(f"batch_size is {batch_size}, more than the {train_size} images of train_size.")
+        sentence = "batch_size is {batch_size}, more than the {train_size} images of train_size."
+        raise ValueError(say(sentence, batch_size=batch_size, train_size=train_size))
     options = {"batch_size": batch_size, "resize": resize, "seed": seed, "ctx": ctx}
     train_iter = ImageBatches(data.train_images[:train_size], data.train_labels[:train_size], shuffle=True, **options)
     return train_iter, ImageBatches(data.test_images[:test_size], data.test_labels[:test_size], **options)

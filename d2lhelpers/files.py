@@ -4,6 +4,8 @@ import contextlib
 import os
 import shutil
 
+from .language import say
+
 try:
     import fcntl
 except ImportError:  # a system that has no such locks: nobody else is kept out
@@ -29,8 +31,8 @@ def unusable(folder):
         return getattr(error, "strerror", None) or str(error)
     nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
     if not nearest.is_dir():
-        return f"{nearest} is no folder"
-    return None if os.access(nearest, os.W_OK | os.X_OK) else f"nothing may be written into {nearest}"
+        return say("{path} is no folder", path=nearest)
+    return None if os.access(nearest, os.W_OK | os.X_OK) else say("nothing may be written into {path}", path=nearest)
 
 
 def write_whole(path, write):

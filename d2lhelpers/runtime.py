@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from .environment import count_threads, find_home, thread_settings
+from .language import say
 
 # The libraries of the cu112 extra, each after those it needs. The wheel of mxnet-cu112 looks for them on the system
 # only; loaded beforehand and globally, the copies from PyPI are found as well.
@@ -95,7 +96,8 @@ def parse_device(name):
     """
     match = re.fullmatch(r"(cpu|gpu)(?:\((\d+)\))?", name.strip())
     if not match:
-        raise ValueError(f"D2L_DEVICE is {name!r}; it must be cpu, gpu, cpu(1) or gpu(1), with any index.")
+        sentence = "D2L_DEVICE is {name!r}; it must be cpu, gpu, cpu(1) or gpu(1), with any index."
+        raise ValueError(say(sentence, name=name))
     return mx.Context(match[1], int(match[2] or 0))
 
 
@@ -117,19 +119,19 @@ def _choose_device(wanted):
             try:
                 _run_kernel(device)
             except mx.base.MXNetError as error:
-                raise RuntimeError(
-                    f"D2L_DEVICE is {wanted!r} but that device cannot compute: {_reason_of(error)}"
-                ) from error
+                sentence = "D2L_DEVICE is {wanted!r} but that device cannot compute: {reason}"
+                raise RuntimeError(say(sentence, wanted=wanted, reason=_reason_of(error))) from error
         return device
     if not mx.context.num_gpus():
         return mx.cpu()
     try:
         _run_kernel(mx.gpu())
     except mx.base.MXNetError as error:
-        print(
-            "This MXNet computes on GPUs of compute capability 5.0 to 8.9, but not on this GPU, "
-            f"so the CPU is used: {_reason_of(error)}"
+        sentence = (
+            "This MXNet computes on GPUs of compute capability 5.0 to 8.9, but not on this GPU, so the CPU is used: "
+            "{reason}"
         )
+        print(say(sentence, reason=_reason_of(error)))
         return mx.cpu()
     return mx.gpu()
 

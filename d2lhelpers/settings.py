@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from .arguments import check_whole_number
+from .language import say
 from .runtime import mx, try_gpu
 
 BUDGETS = ("smoke", "cpu", "gpu")
@@ -23,7 +24,8 @@ def budget():
     """
     name = os.environ.get("D2L_BUDGET") or try_gpu().device_type
     if name not in BUDGETS:
-        raise ValueError(f"D2L_BUDGET is {name!r}; it must be one of {', '.join(BUDGETS)}.")
+        sentence = "D2L_BUDGET is {name!r}; it must be one of {budgets}."
+        raise ValueError(say(sentence, name=name, budgets=", ".join(BUDGETS)))
     return name
 
 
@@ -54,14 +56,14 @@ def claim(sentence, holds):
         holds (bool): whether they bear it out.
     """
     if not holds and budget() != "smoke":
-        print(f"Unlike in the text: it is not so here that {sentence}.")
+        print(say("Unlike in the text: it is not so here that {claim}.", claim=sentence))
 
 
 def shift_seed(seed):
     """Return a seed plus `$D2L_SEED`, with which the same program meets other random numbers."""
     shift = os.environ.get("D2L_SEED") or "0"
     if not re.fullmatch("[0-9]+", shift):
-        raise ValueError(f"D2L_SEED is {shift!r}; it must be a whole number from 0.")
+        raise ValueError(say("D2L_SEED is {shift!r}; it must be a whole number from 0.", shift=shift))
     return int(seed) + int(shift)  # Python's generator takes no number of NumPy
 
 

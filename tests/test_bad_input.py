@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mxnet import gluon, nd
 from mxnet.gluon import nn
+from sentences import check_chinese
 
 LABELS = np.arange(20) % 10
 IMAGES = np.zeros((20, 10, 10), np.uint8)
@@ -436,6 +437,7 @@ def test_one_sentence_names_the_argument(number):
         call()
     assert "\n" not in str(caught.value).strip()
     assert len(str(caught.value)) < 300
+    check_chinese(caught.value.args[0])
 
 
 def test_at_least_eighty_cases():

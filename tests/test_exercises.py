@@ -10,6 +10,7 @@ from d2lhelpers.chapters.googlenet import chain
 from d2lhelpers.exercises import EXERCISES
 from mxnet import nd, util
 from right_answers import RIGHT
+from sentences import check_chinese
 from wrong_answers import WRONG
 
 
@@ -20,6 +21,7 @@ def test_a_wrong_answer_gets_its_hint(name, words, answer):
     verdict = d2l.check(name, *answer)
     assert verdict.status == "not yet", verdict
     assert words in verdict.message, verdict
+    check_chinese(verdict.sentence)
 
 
 def test_the_bank_is_large_enough():

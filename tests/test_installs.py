@@ -36,6 +36,8 @@ import d2lhelpers as d2l
 from d2lhelpers.chapters.batch_norm import gluon_norm, lenet
 history = d2l.fit(lenet(gluon_norm), lr=1.0, batch_size=256, num_epochs=2, train_size=12_288, test_size=2048)
 print(history.train_acc[-1] > 0.6, d2l.check("bn.momentum", 3.2566, 44).status, len(d2l.progress()))
+d2l.set_language("zh")
+print(str(d2l.check("bn.momentum", 3.2566, 44))[:15])
 """
 
 
@@ -49,7 +51,7 @@ def test_the_wheel_by_itself(tmp_path):
     (tmp_path / "empty").mkdir()
     python = tmp_path / "venv" / "bin" / "python"
     learned = subprocess.run([python, "-c", LEARN], cwd=tmp_path / "empty", env={}, capture_output=True, text=True)
-    assert learned.stdout.splitlines()[-1] == "True right 32", learned.stderr
+    assert learned.stdout.splitlines()[-2:] == ["True right 32", "bn.momentum：正确。"], learned.stderr
 
 
 # The GPU build

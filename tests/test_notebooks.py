@@ -8,18 +8,44 @@ import sys
 import warnings
 from pathlib import Path
 
+import autocorrect_py
 import nbformat
 import pytest
 from d2lhelpers.exercises import CHAPTERS, EXERCISES
+from d2lhelpers.language import catalogue
 from nbconvert import PythonExporter
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CHINESE = sorted((ROOT / "notebooks" / "zh").glob("*.ipynb"))
 TAGS = {"exercise", "nbval-ignore-output"}
 spec = importlib.util.spec_from_file_location("chapters", ROOT / "tools" / "chapters.py")
 chapters = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(chapters)
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+in_each_language = pytest.mark.parametrize(
+    "path", NOTEBOOKS + CHINESE, ids=lambda path: path.relative_to(ROOT / "notebooks").as_posix()
+)
+ENGLISH = {
+    "exercise": "Exercise",
+    "minutes": "minutes",
+    "solution": "Solution",
+    "untouched": ": not attempted yet.",
+    "sections": ["Set-up", "Something to play with", "Exercises", "What you have done", "Summary", "References"],
+    "last": ["The same in PyTorch", "## References"],
+    "time": r"\*\*Time\*\*.*two CPU cores.*GPU",
+    "described": 60,
+}
+IN_CHINESE = {
+    "exercise": "练习",
+    "minutes": "分钟",
+    "solution": "参考答案",
+    "untouched": "：尚未作答。",
+    "sections": ["准备", "动手玩一玩", "练习", "完成情况", "小结", "参考文献"],
+    "last": ["用 PyTorch 实现", "## 参考文献"],
+    "time": r"\*\*时间\*\*.*两个 CPU 核.*GPU",
+    "described": 20,
+}
 
 
 def read(path):
@@ -34,6 +60,11 @@ def markdown(path):
     return "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
 
 
+def words(path):
+    """What the chapters of this language say in the same words."""
+    return IN_CHINESE if path in CHINESE else ENGLISH
+
+
 def tags(cell):
     return set(cell.metadata.get("tags", []))
 
@@ -42,27 +73,27 @@ def test_there_are_notebooks():
     assert NOTEBOOKS
 
 
-@each_notebook
+@in_each_language
 def test_format_is_valid(path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         nbformat.validate(read(path))
 
 
-@each_notebook
+@in_each_language
 def test_every_cell_was_executed_in_order_without_error(path):
     cells = code_cells(path)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
 
 
-@each_notebook
+@in_each_language
 def test_tags(path):
     for cell in code_cells(path):
         assert tags(cell) <= TAGS
 
 
-@each_notebook
+@in_each_language
 def test_cells_that_are_kept_define_and_print_nothing(path):
     kept = [cell for cell in code_cells(path) if "@save" in cell.source]
     assert kept
@@ -81,25 +112,28 @@ def test_the_package_has_a_module_for_each_chapter_and_no_other():
     assert modules == {chapters.module_path(path).name for path in NOTEBOOKS}
 
 
-@each_notebook
+@in_each_language
 def test_an_exercise_is_headed_as_its_check_says(path):
-    headings = re.findall(r"^### Exercise (\d+) · (.+)\n\n(.+) · (\d+) minutes$", markdown(path), re.MULTILINE)
+    pattern = r"^### {exercise} (\d+) · (.+)\n\n(.+) · (\d+) {minutes}$".format(**words(path))
+    headings = re.findall(pattern, markdown(path), re.MULTILINE)
+    translations = catalogue("zh") if path in CHINESE else {}
     prefix = next(prefix for prefix, chapter in CHAPTERS.items() if chapter == path.stem)
     exercises = [exercise for name, exercise in EXERCISES.items() if name.startswith(f"{prefix}.")]
-    described = [(exercise.title, exercise.difficulty, str(exercise.minutes)) for exercise in exercises]
+    titles = [translations.get(exercise.title, exercise.title) for exercise in exercises]
+    described = [(title, one.difficulty, str(one.minutes)) for title, one in zip(titles, exercises, strict=True)]
     assert headings == [(str(number), *words) for number, words in enumerate(described, 1)]
     tasks = [cell.id.removeprefix("exercise-") for cell in read(path).cells if cell.id.startswith("exercise-")]
     assert [exercise.name for exercise in exercises] == [f"{prefix}.{task}" for task in tasks]
 
 
-@each_notebook
+@in_each_language
 def test_most_outputs_are_compared(path):
     cells = code_cells(path)
     ignored = [cell for cell in cells if "nbval-ignore-output" in tags(cell)]
     assert len(ignored) <= len(cells) / 3
 
 
-@each_notebook
+@in_each_language
 def test_the_cells_are_plain_python(path):
     tree = ast.parse("\n".join(cell.source for cell in code_cells(path)))
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -116,14 +150,14 @@ def test_a_chapter_runs_as_a_program_where_there_is_no_display(tmp_path, smoke, 
     assert "epoch 1, loss" in result.stdout
 
 
-@each_notebook
+@in_each_language
 def test_what_a_cell_prints_is_in_one_piece(path):
     for cell in code_cells(path):
         kinds = [output.get("name", output.output_type) for output in cell.outputs]
         assert ("stdout", "stdout") not in zip(kinds, kinds[1:], strict=False), cell.id
 
 
-@each_notebook
+@in_each_language
 def test_nothing_machine_made_is_stored(path):
     text = path.read_text()
     assert path.stat().st_size < 1_500_000
@@ -137,14 +171,15 @@ def test_nothing_machine_made_is_stored(path):
             assert not re.search(r"@[cg]pu\(|\b[cg]pu\(\d", printed), f"{cell.id} prints its device"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS + CHINESE, ids=lambda path: path.stem)
 def test_every_figure_is_described_for_those_who_do_not_see_it(path):
     for cell in code_cells(path):
         if any("image/png" in output.get("data", {}) for output in cell.outputs):
-            assert len(cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")) > 60, cell.id
+            description = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+            assert len(description) > words(path)["described"], cell.id
 
 
-@each_notebook
+@in_each_language
 def test_links_and_images(path):
     text = markdown(path)
     headings = {re.sub(r"\s+", "-", line.lstrip("# ").strip()) for line in text.splitlines() if line.startswith("#")}
@@ -156,7 +191,7 @@ def test_links_and_images(path):
             assert (path.parent / target.partition("#")[0]).exists(), target
 
 
-@each_notebook
+@in_each_language
 def test_every_exercise_has_task_stub_check_and_solution(path):
     cells = read(path).cells
     parts = {part: [cell.id for cell in cells if cell.id.startswith(f"{part}-")] for part in ("stub", "solution")}
@@ -169,27 +204,37 @@ def test_every_exercise_has_task_stub_check_and_solution(path):
         name = stub.id.removeprefix("stub-")
         ids = [f"{part}-{name}" for part in ("exercise", "stub", "check", "solution")]
         assert [task.id, stub.id, check.id, solution.id] == ids
-        assert task.source.startswith(f"### Exercise {number} · ")
-        assert re.search(r"^(●○○|●●○|●●●) · \d+ minutes$", task.source, re.MULTILINE)
+        assert task.source.startswith(f"### {words(path)['exercise']} {number} · ")
+        assert re.search(rf"^(●○○|●●○|●●●) · \d+ {words(path)['minutes']}$", task.source, re.MULTILINE)
         assert re.fullmatch(rf'd2l\.check\("[a-z]+\.{name}", \w+(, \w+)*\)', check.source)
-        assert check.outputs[0].data["text/plain"].startswith(check.source.split('"')[1] + ": not attempted yet.")
-        assert solution.source.startswith("<details><summary>Solution</summary>\n")
+        assert check.outputs[0].data["text/plain"].startswith(check.source.split('"')[1] + words(path)["untouched"])
+        assert solution.source.startswith(f"<details><summary>{words(path)['solution']}</summary>\n")
         assert solution.source.endswith("</details>")
         code = re.findall(r"```python\n(.*?)```", solution.source, re.DOTALL)
         assert len(code) == 1
         compile(code[0], solution.id, "exec")
 
 
-@each_notebook
+@in_each_language
 def test_the_sections_are_in_order(path):
     headings = re.findall(r"^## (.*)$", markdown(path), re.MULTILINE)
-    order = ["Set-up", "Something to play with", "Exercises", "What you have done", "Summary", "References"]
+    order = words(path)["sections"]
     assert [heading for heading in headings if heading in order] == order
     assert headings[0] == order[0] and headings[-1] == order[-1]
     last = read(path).cells[-1].source
-    assert last.index("The same in PyTorch") < last.index("## References")
+    assert last.index(words(path)["last"][0]) < last.index(words(path)["last"][1])
     assert re.search(r"\.ipynb\)[^\n]*\Z", last), "the last line leads to another chapter"
-    assert re.search(r"\*\*Time\*\*.*two CPU cores.*GPU", read(path).cells[0].source, re.DOTALL)
+    assert re.search(words(path)["time"], read(path).cells[0].source, re.DOTALL)
+
+
+@pytest.mark.parametrize("path", CHINESE, ids=lambda path: path.stem)
+def test_a_chinese_chapter_speaks_chinese(path):
+    assert [i for i, cell in enumerate(code_cells(path)) if "set_language" in cell.source] == [0]
+    assert '\nd2l.set_language("zh")' in code_cells(path)[0].source
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"```.*?```|`[^`\n]*`|\$.*?\$", "", cell.source, flags=re.DOTALL)
+            assert autocorrect_py.format(text) == text, cell.id
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,16 @@ def test_by_default_it_lies_in_the_working_folder(tmp_path, monkeypatch):
     assert json.loads((tmp_path / ".d2l-progress.json").read_text())["version"] == 1
 
 
+def test_both_editions_share_one(tmp_path, monkeypatch):
+    monkeypatch.delenv("D2L_PROGRESS")
+    (tmp_path / "zh").mkdir()
+    for folder in (tmp_path, tmp_path / "zh"):
+        monkeypatch.chdir(folder)
+        d2l.check("bn.momentum", 3, 3)
+    assert rows(d2l.progress())["bn.momentum"].tries == 2
+    assert not list((tmp_path / "zh").iterdir())
+
+
 # Leaves root's rights behind, but that to read everything: this Python may be in root's own folder.
 NOBODY = (
     "setpriv --reuid=12345 --regid=12345 --clear-groups --inh-caps=+dac_read_search --ambient-caps=+dac_read_search"

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("cpu", "cu112", "dev")
-TARGETS = "env lab test notebooks lint handout links book lock audit reference bench scale clean".split()
+TARGETS = "env lab test notebooks translation lint handout links book lock audit reference bench scale clean".split()
 WITHOUT_ENVIRONMENT = "handout links book lock audit clean".split()
 
 
@@ -332,8 +332,9 @@ def test_a_home_that_cannot_be_written_is_replaced(tmp_path, home):
 def test_make_test_runs_both_halves_and_fails_with_either(tmp_path, failing):
     script(tmp_path / "pytest", f'echo "$*"; case "$*" in *{failing}) exit 1; esac')
     result = run("make", "-s", "test", "PYTHON=true", f"BIN={tmp_path}")
-    side_by_side = "--numprocesses=auto --dist=loadfile"
-    assert result.stdout.splitlines() == [f"{side_by_side} --nbval notebooks", f"{side_by_side} tests"]
+    folders = ["notebooks", *(["notebooks/zh"] if (ROOT / "notebooks" / "zh").exists() else [])]
+    runs = [*(f"--nbval {folder}" for folder in folders), "tests"]
+    assert result.stdout.splitlines() == [f"--numprocesses=auto --dist=loadfile {run}" for run in runs]
     assert (result.returncode != 0) == bool(failing)
 
 
@@ -401,6 +402,18 @@ def test_nbval_compares_outputs_in_the_running_python(tmp_path):
     notebook.write_text(json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}))
     result = run(sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "--nbval", notebook, cwd=tmp_path)
     assert "1 failed, 2 passed" in result.stdout, result.stdout
+
+
+def test_the_chinese_notebooks_are_run_only_when_they_are_named(tmp_path):
+    cell = {"cell_type": "code", "execution_count": 1, "id": "a", "metadata": {}, "outputs": [], "source": ""}
+    content = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "notebooks" / "zh").mkdir(parents=True)
+    for name in ("notebooks/english.ipynb", "notebooks/zh/chinese.ipynb"):
+        (tmp_path / name).write_text(json.dumps(content))
+    command = (sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "--collect-only", "--nbval")
+    for folder, name in (("notebooks", "english"), ("notebooks/zh", "chinese")):
+        found = run(*command, tmp_path / folder, cwd=tmp_path).stdout
+        assert re.findall(r"(\w+)\.ipynb>", found) == [name], found
 
 
 @pytest.mark.parametrize(
@@ -507,8 +520,8 @@ def test_the_package_uses_no_network():
 # The package
 
 FLOORS = (
-    "environment files",
-    "runtime",
+    "environment language",
+    "files runtime",
     "arguments threads",
     "settings networks",
     "data drawing chapters",

@@ -1,6 +1,7 @@
 """What teachers make of the project: handouts and links."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,19 @@ def upstream(tmp_path):
 
 
 @pytest.fixture
+def chinese(upstream):
+    """The chapters in Chinese: copies with the words by which solutions are told."""
+    folder = upstream / "notebooks" / "zh"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for path in upstream.glob("notebooks/*.ipynb"):
+        text = path.read_text().replace("<summary>Solution<", "<summary>参考答案<")
+        text = text.replace(" The solution is folded up below it.", "参考答案折叠在它的下面。")
+        (folder / path.name).write_text(text)
+    commit(upstream)
+
+
+@pytest.fixture
 def clone(upstream, tmp_path):
     """A learner's copy of it."""
     git(tmp_path, "clone", "--quiet", str(upstream), "clone")
@@ -55,17 +69,20 @@ def test_without_git_there_is_one_sentence(clone):
     assert result.stderr == "There is no git on PATH: install it.\n"
 
 
-def test_a_handout_has_everything_but_solutions(upstream):
+def test_a_handout_has_everything_but_solutions(upstream, chinese):
     (upstream / "build" / "handout").mkdir(parents=True)
     (upstream / "build" / "handout" / "old.ipynb").touch()
     assert tool(upstream, "handout").returncode == 0
-    chapters = sorted(path.name for path in (upstream / "notebooks").glob("*.ipynb"))
-    assert sorted(path.name for path in (upstream / "build" / "handout").iterdir()) == chapters
+    chapters, made = (
+        sorted(path.relative_to(folder) for path in folder.rglob("*.ipynb"))
+        for folder in (upstream / "notebooks", upstream / "build" / "handout")
+    )
+    assert made == chapters and len(made) == 8
     for name in chapters:
         whole = nbformat.read(upstream / "notebooks" / name, as_version=4)
         handout = nbformat.read(upstream / "build" / "handout" / name, as_version=4)
         nbformat.validate(handout)
-        assert not any("Solution" in cell.source or "solution is folded" in cell.source for cell in handout.cells)
+        assert not any(re.search("Solution|solution is folded|参考答案", cell.source) for cell in handout.cells)
         kept = {cell.id: cell for cell in handout.cells}
         gone = [cell.id for cell in whole.cells if cell.id not in kept]
         stubs = [cell.id for cell in whole.cells if cell.id.startswith("stub-")]
@@ -204,6 +221,12 @@ def test_links_follow_the_remote(upstream, remote, binder, repository):
     assert f"https://mybinder.org/v2/{binder}?urlpath={chapter}\n" in printed
     pull = f"https://hub.example.org/hub/user-redirect/git-pull?repo={repository}&branch=main"
     assert f"{pull}&urlpath=lab%2Ftree%2FREPO%2Fnotebooks%2F01_batch_norm.ipynb\n" in printed
+
+
+def test_links_to_the_chinese_chapters(upstream, chinese):
+    git(upstream, "remote", "add", "origin", "https://github.com/OWNER/REPO")
+    printed = tool(upstream, "links").stdout
+    assert len(re.findall(r"^.*, in Chinese:\n  https://.*notebooks%2Fzh%2F01_batch_norm.ipynb$", printed, re.M)) == 2
 
 
 def test_links_take_the_branch_that_is_followed(upstream, clone):

@@ -16,9 +16,9 @@ HEADER = '''"""Chapter {number}, written by `make notebooks` from those cells of
 '''
 
 
-def notebooks():
-    """Return the paths of the chapters, in order."""
-    return sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+def notebooks(folder="notebooks"):
+    """Return the paths of the chapters, in order; what they define is taken from the English ones."""
+    return sorted((ROOT / folder).glob("[0-9]*.ipynb"))
 
 
 def read(path):
@@ -54,7 +54,7 @@ def save():
 
 def clean():
     """Drop the models of sliders from all stored outputs."""
-    for path in notebooks():
+    for path in notebooks() + notebooks("notebooks/zh"):
         notebook = read(path)
         for cell in notebook["cells"]:
             for output in cell.get("outputs", []):

@@ -1,7 +1,8 @@
 """Write the chapters without their solutions to build/handout/, for a class: `make handout`.
 
-Nothing is written unless the solutions of exactly those exercises are found that the package checks. Cells are told by
-what is in them and by their order, stub, check, solution: tools take ids away, and teachers merge cells.
+Nothing is written unless the solutions of exactly those exercises are found that the package checks, in each language.
+Cells are told by what is in them and by their order, stub, check, solution: tools take ids away, and teachers merge
+cells.
 """
 
 import json
@@ -12,11 +13,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HANDOUT = ROOT / "build" / "handout"
-POINTER = " The solution is folded up below it."
+POINTER = re.compile(r" The solution is folded up below it\.|参考答案折叠在它的下面。")
 STUB = re.compile(r"^ *raise NotImplementedError|^\w+ = None", re.MULTILINE)
 CHECK = re.compile(r'^d2l\.check\("(.+?)"', re.MULTILINE)
-SOLUTION = re.compile(r"<details><summary>Solution</summary>\n.*</details>\s*", re.DOTALL)
-LEFT = re.compile(r"<summary>[^<]*solution", re.IGNORECASE)
+SOLUTION = re.compile(r"<details><summary>(Solution|参考答案)</summary>\n.*</details>\s*", re.DOTALL)
+LEFT = re.compile(r"<summary>[^<]*(solution|答案)", re.IGNORECASE)
 
 
 def exercises():
@@ -34,7 +35,7 @@ def without_solutions(notebook, missing):
 
     The exercises that it has are taken out of the set `missing`; ValueError where one is not as it should be.
     """
-    sources = ["".join(cell["source"]).replace(POINTER, "") for cell in notebook["cells"]]
+    sources = [POINTER.sub("", "".join(cell["source"])) for cell in notebook["cells"]]
     solutions = set()
     for i, cell in enumerate(notebook["cells"]):
         for name in CHECK.findall(sources[i]) if cell["cell_type"] == "code" else ():
@@ -56,22 +57,26 @@ def without_solutions(notebook, missing):
 
 def main():
     """Write all chapters anew, once all could be read."""
-    handouts, missing = {}, exercises()
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        name = path.relative_to(ROOT)
-        try:
-            handouts[path.name] = without_solutions(json.loads(path.read_text(encoding="utf-8")), missing)
-        except (ValueError, KeyError, TypeError) as error:
-            sys.exit(f"There is no handout of {name} ({error}): mend it, or `git checkout -- {name}` brings it back.")
-    if missing:
-        names = ", ".join(sorted(missing))
-        sys.exit(f"There is no handout without {names}: `git checkout -- notebooks` brings that back.")
+    handouts, notebooks = {}, ROOT / "notebooks"
+    for folder in filter(Path.exists, (notebooks, notebooks / "zh")):
+        missing = exercises()
+        for path in sorted(folder.glob("*.ipynb")):
+            name = path.relative_to(ROOT)
+            try:
+                handout = without_solutions(json.loads(path.read_text(encoding="utf-8")), missing)
+            except (ValueError, KeyError, TypeError) as error:
+                remedy = f"mend it, or `git checkout -- {name}` brings it back"
+                sys.exit(f"There is no handout of {name} ({error}): {remedy}.")
+            handouts[HANDOUT / path.relative_to(notebooks)] = handout
+        if missing:
+            names = ", ".join(sorted(missing))
+            remedy = f"`git checkout -- {folder.relative_to(ROOT)}` brings that back"
+            sys.exit(f"There is no handout without {names}: {remedy}.")
     shutil.rmtree(str(HANDOUT), ignore_errors=True)
-    HANDOUT.mkdir(parents=True)
-    for name, notebook in handouts.items():
-        text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-        (HANDOUT / name).write_text(text, encoding="utf-8")
-        print((HANDOUT / name).relative_to(ROOT))
+    for path, notebook in handouts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
-FIRST = "notebooks/01_batch_norm.ipynb"
+FIRST = {"": "notebooks/01_batch_norm.ipynb", ", in Chinese": "notebooks/zh/01_batch_norm.ipynb"}
 
 
 def git(*arguments):
@@ -49,12 +49,14 @@ def links(url, branch, start, hub):
         "github.com": f"gh/{path}/{ref}",
         "gitlab.com": f"gl/{quote(path, safe='')}/{ref}",
     }.get(host, f"git/{quote(address, safe='')}/{ref}")
-    folder = path.rpartition("/")[2]
-    pull = urlencode({"repo": address, "branch": branch, "urlpath": f"lab/tree/{folder}/{FIRST}"})
-    return {
-        "Binder": f"https://mybinder.org/v2/{binder}?urlpath={quote(f'lab/tree/{FIRST}', safe='')}",
-        "JupyterHub, by nbgitpuller": f"{hub}/hub/user-redirect/git-pull?{pull}",
-    }
+    folder, found = path.rpartition("/")[2], {}
+    for edition, first in FIRST.items():
+        if (ROOT / first).exists():
+            pull = urlencode({"repo": address, "branch": branch, "urlpath": f"lab/tree/{folder}/{first}"})
+            opened = quote(f"lab/tree/{first}", safe="")
+            found[f"Binder{edition}"] = f"https://mybinder.org/v2/{binder}?urlpath={opened}"
+            found[f"JupyterHub, by nbgitpuller{edition}"] = f"{hub}/hub/user-redirect/git-pull?{pull}"
+    return found
 
 
 def main(hub=""):

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from ..arguments import check_named, check_number, check_numbers, check_same_names
+from ..language import say
 from .style import ORANGE, PALETTE, curve, tidy
 
 
@@ -22,11 +23,12 @@ def plot_histories(histories, measures=("loss", "train_acc", "test_acc"), *, fin
     Raises:
         ValueError: an argument is not as described.
     """
-    check_named("histories", histories, "name → History")
+    check_named("histories", histories, say("name → History"))
     runs = [(i, run) for i, one in enumerate(histories.values()) for run in (one if isinstance(one, list) else [one])]
     for measure in measures:
         if any(not isinstance(getattr(history, measure, None), list) for _, history in runs):
-            raise ValueError(f"{measure!r} is nothing that these histories have measured: give the results of train.")
+            sentence = "{measure!r} is nothing that these histories have measured: give the results of train."
+            raise ValueError(say(sentence, measure=measure))
     titles = {"loss": "training loss", "train_acc": "training accuracy", "test_acc": "test accuracy"}
     figure = Figure(figsize=(3.2 * len(measures) + 1.6, 2.8), dpi=85, layout="constrained")
     panels = figure.subplots(1, len(measures), squeeze=False)[0]
@@ -61,9 +63,9 @@ def plot_distributions(samples, xlabel="value", bins=60):
     Raises:
         ValueError: there is nothing to draw, a number is not finite, or the rows have different columns.
     """
-    check_named("samples", samples, "row → column → numbers")
+    check_named("samples", samples, say("row → column → numbers"))
     for row in samples.values():
-        check_named("a row of samples", row, "column → numbers")
+        check_named(say("a row of samples"), row, say("column → numbers"))
     check_same_names("samples", samples)
     rows, columns = list(samples), list(next(iter(samples.values())))
     figure = Figure(figsize=(2.3 * len(columns), 1.7 * len(rows) + 0.3), layout="constrained")
@@ -144,9 +146,9 @@ def plot_bars(panels, *, shares=False, same_scale=False, figure=None):
     Raises:
         ValueError: there are no bars, they differ in their rows or parts, or a length is no number of at least 0.
     """
-    check_named("panels", panels, "title → row → length")
+    check_named("panels", panels, say("title → row → length"))
     for bars in panels.values():
-        check_named("a panel", bars, "row → length")
+        check_named(say("a panel"), bars, say("row → length"))
     check_same_names("panels", panels)
     parts_of = {(title, row): parts for title, bars in panels.items() for row, parts in bars.items()}
     names = {bar: parts if isinstance(parts, dict) else ["one length"] for bar, parts in parts_of.items()}
@@ -219,9 +221,9 @@ def plot_by_layer(panels, *, log=True):
     Raises:
         ValueError: there is nothing to draw.
     """
-    check_named("panels", panels, "title → name → a number for each layer")
+    check_named("panels", panels, say("title → name → a number for each layer"))
     for lines in panels.values():
-        check_named("a panel", lines, "name → a number for each layer")
+        check_named(say("a panel"), lines, say("name → a number for each layer"))
     figure = Figure(figsize=(3.2 * len(panels) + 1.2, 2.8), dpi=85, layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (title, lines) in zip(axes, panels.items(), strict=True):

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from ..arguments import check_named, check_network, check_shape, refuse
+from ..language import say
 from ..networks.graph import layers_of, trace
 from ..runtime import mx
 from .style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
@@ -178,7 +179,7 @@ def plot_network(nets, input_shape):
         such an input.
     """
     nets = nets if isinstance(nets, dict) else {"": nets}
-    check_named("nets", nets, "title → network")
+    check_named("nets", nets, say("title → network"))
     input_shape = check_shape("input_shape", input_shape)
     figure = Figure(dpi=100)
     ax = figure.add_axes((0, 0, 1, 1))
@@ -234,7 +235,7 @@ def plot_shared_statistics(*kinds):
     kinds = kinds or ("dense layer", "convolution")
     for kind in kinds:
         if kind not in SHARED:
-            refuse("a kind", kind, "one of: " + ", ".join(SHARED))
+            refuse(say("a kind"), kind, "one of: {kinds}", kinds=", ".join(SHARED))
     figure = Figure(figsize=(3.8 * len(kinds), 2.9), layout="constrained")
     for ax, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
         title, shares = SHARED[kind]

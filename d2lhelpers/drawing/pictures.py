@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..arguments import as_numpy, check_named, check_numbers, check_whole_number
+from ..language import say
 from .style import BLUE, GREEN, tidy
 
 TEXT = 9.7  # points of a figure with 90 dots an inch: 9 points on a page
@@ -26,11 +27,12 @@ def show_fashion_mnist(images, labels):
     Source: `d2lzh.show_fashion_mnist`.
     """
     if not len(images) or len(images) > len(labels):
-        raise ValueError(f"there are {len(images)} images and {len(labels)} labels; there must be one for each.")
+        sentence = "there are {images} images and {labels} labels; there must be one for each."
+        raise ValueError(say(sentence, images=len(images), labels=len(labels)))
     figure = Figure(figsize=(1.2 * len(images), 1.5), layout="constrained")
     for ax, image, label in zip(figure.subplots(1, len(images), squeeze=False)[0], images, labels, strict=False):
         image = image.reshape((28, 28)) if image.size == 784 else image.squeeze()
-        ax.imshow(check_numbers("an image", image, (None, None)), cmap="gray")
+        ax.imshow(check_numbers(say("an image"), image, (None, None)), cmap="gray")
         ax.set_title(label, fontsize="small")
         ax.set_axis_off()
     return figure
@@ -73,16 +75,19 @@ def plot_maps(
     Raises:
         ValueError: an argument is not as described.
     """
-    check_named("rows", rows, "name → pictures")
+    check_named("rows", rows, say("name → pictures"))
     if scale not in ("own", "row", "symmetric", "all"):
-        raise ValueError(f"scale is {scale!r}; it must be 'own', 'row', 'symmetric' or 'all'.")
+        raise ValueError(say("scale is {scale!r}; it must be 'own', 'row', 'symmetric' or 'all'.", scale=scale))
     rows = {
-        name: [check_numbers(f"a picture in rows[{name!r}]", picture, (None, None)) for picture in pictures]
+        name: [
+            check_numbers(say("a picture in rows[{name!r}]", name=name), picture, (None, None)) for picture in pictures
+        ]
         for name, pictures in rows.items()
     }
     for name, pictures in rows.items():
         if not pictures or backgrounds and name not in backgrounds:
-            raise ValueError(f"rows[{name!r}] has no {'background' if pictures else 'pictures'}.")
+            missing = say("background") if pictures else say("pictures")
+            raise ValueError(say("rows[{name!r}] has no {missing}.", name=name, missing=missing))
     backgrounds = {name: as_numpy(background) for name, background in (backgrounds or {}).items()}
     columns = max(map(len, rows.values())) + bool(backgrounds)
     if figure is None:
@@ -143,7 +148,7 @@ def plot_prediction(picture, probabilities, label, names, maps=None, *, figure=N
     check_whole_number("label", label, 0, len(names) - 1)
     maps = maps or {}
     if len(maps) > MAPS:
-        raise ValueError(f"maps has {len(maps)} maps; it must have at most {MAPS}.")
+        raise ValueError(say("maps has {count} maps; it must have at most {most}.", count=len(maps), most=MAPS))
     maps = {title: check_numbers(f"maps[{title!r}]", values, (None, None)) for title, values in maps.items()}
     if figure is None:
         figure = Figure(figsize=(9 if maps else 5.4, 2.7), dpi=90, layout="constrained")

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from traitlets import TraitError
 
 from ..arguments import describe, reason_of, refuse
+from ..language import say
 
 
 def explore(chart, **choices):
@@ -39,16 +40,18 @@ def _control(name, choice, value):
         low, high, *step = choice
         (step,) = step or [1 if isinstance(value, int) else (high - low) / 100]
         if not low <= value <= high:
-            raise ValueError(f"{value} is not from {low} to {high}")
+            raise ValueError(say("{value} is not from {low} to {high}", value=value, low=low, high=high))
         if low == high or not step > 0:
-            raise ValueError("there is nothing to move: it needs a highest above the lowest, and a step above 0")
+            raise ValueError(say("there is nothing to move: it needs a highest above the lowest, and a step above 0"))
         steps = (value - low) / step
         if abs(steps - round(steps)) > 1e-6:  # the slider would start beside the default
-            raise ValueError(f"{value} is not a whole number of steps of {step:g} from {low}")
+            sentence = "{value} is not a whole number of steps of {step:g} from {low}"
+            raise ValueError(say(sentence, value=value, step=step, low=low))
         kind = widgets.IntSlider if isinstance(value, int) else widgets.FloatSlider
         return kind(min=low, max=high, step=step, layout={"width": "28em"}, **look)
     except (TypeError, ValueError, TraitError) as error:
-        raise ValueError(f"{name} is {choice!r} with the default {value!r}, which makes no slider: {error}.") from error
+        sentence = "{name} is {choice!r} with the default {value!r}, which makes no slider: {error}."
+        raise ValueError(say(sentence, name=name, choice=choice, value=value, error=error)) from error
 
 
 class Explorer:
@@ -67,7 +70,8 @@ class Explorer:
         defaults = {name: parameter.default for name, parameter in inspect.signature(chart).parameters.items()}
         for name in choices:
             if name not in defaults:
-                raise ValueError(f"{name} is no argument of the chart; it has {', '.join(defaults)}.")
+                sentence = "{name} is no argument of the chart; it has {names}."
+                raise ValueError(say(sentence, name=name, names=", ".join(defaults)))
         self.chart, self.figure = chart, None
         self.controls = {name: _control(name, choice, defaults[name]) for name, choice in choices.items()}
         self.image, self.message = widgets.Image(format="png"), widgets.HTML()
@@ -82,12 +86,13 @@ class Explorer:
             self._draw()
             self.message.value = ""
         except Exception as error:  # a notebook does not show what is raised while a slider moves
-            self.message.value = f"<b>Not possible:</b> {html.escape(reason_of(error))}"
+            self.message.value = str(say("<b>Not possible:</b> {reason}", reason=html.escape(reason_of(error))))
 
     def _draw(self):
         figure = self.chart(self.figure, **{name: control.value for name, control in self.controls.items()})
         if not isinstance(figure, Figure):
-            raise ValueError(f"chart returned {describe(figure)}; it must return the figure that it has drawn.")
+            sentence = "chart returned {value}; it must return the figure that it has drawn."
+            raise ValueError(say(sentence, value=describe(figure)))
         png = io.BytesIO()
         figure.savefig(png, format="png", dpi=2 * figure.dpi)  # for screens with small pixels
         if self.figure is None:
@@ -97,5 +102,5 @@ class Explorer:
         self.figure, self.image.value = figure, png.getvalue()
 
     def _repr_mimebundle_(self, **options):
-        text = f"Sliders for {', '.join(self.controls)}: run this cell to use them."
-        return self.box._repr_mimebundle_(**options) | {"text/plain": text}
+        text = say("Sliders for {names}: run this cell to use them.", names=", ".join(self.controls))
+        return self.box._repr_mimebundle_(**options) | {"text/plain": str(text)}

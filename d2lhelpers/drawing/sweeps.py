@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..arguments import check_named, check_numbers, check_same_names
+from ..language import say
 from .style import curve, tidy
 
 
@@ -24,13 +25,13 @@ def plot_sweep(panels, xlabel, ylabel=None, *, log=False, colours=None):
     Raises:
         ValueError: there is nothing to draw, or a number is not finite.
     """
-    check_named("panels", panels, "title → name → setting → numbers")
+    check_named("panels", panels, say("title → name → setting → numbers"))
     for lines in panels.values():
-        check_named("a panel", lines, "name → setting → numbers")
+        check_named(say("a panel"), lines, say("name → setting → numbers"))
         for name, runs in lines.items():
-            check_named(f"{name!r}", runs, "setting → numbers")
+            check_named(f"{name!r}", runs, say("setting → numbers"))
             for setting, values in runs.items():
-                check_numbers(f"{name!r} at {setting}", values, (None,))
+                check_numbers(say("{name!r} at {setting}", name=name, setting=setting), values, (None,))
     figure = Figure(figsize=(3.5 * len(panels) + 1.8, 3), layout="constrained")
     for ax, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         settings = sorted({setting for runs in lines.values() for setting in runs})

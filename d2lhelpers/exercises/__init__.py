@@ -2,8 +2,9 @@
 
 import difflib
 
+from ..language import say
 from . import bn, googlenet, nin, record, vgg
-from .judging import NOT_ATTEMPTED, RIGHT, Verdict, box, judge
+from .judging import NOT_ATTEMPTED, RIGHT, Verdict, box, join, judge
 from .record import Progress, Row
 
 CHAPTERS = {"bn": "01_batch_norm", "vgg": "02_vgg", "nin": "03_nin", "googlenet": "04_googlenet"}
@@ -16,7 +17,8 @@ _hints_given = {}
 def _find(name):
     if name not in EXERCISES:
         close = difflib.get_close_matches(str(name), EXERCISES, n=1) or [next(iter(EXERCISES))]
-        raise ValueError(f"name is {name!r}, and there is no such exercise; did you mean {close[0]!r}?")
+        sentence = "name is {name!r}, and there is no such exercise; did you mean {close!r}?"
+        raise ValueError(say(sentence, name=name, close=close[0]))
     return EXERCISES[name]
 
 
@@ -37,17 +39,22 @@ def check(name, *answer):
     if verdict.status == NOT_ATTEMPTED:
         return verdict
     note = record.add(name, verdict.status == RIGHT)
-    return Verdict(name, verdict.status, f"{verdict.message} {note}".strip())
+    return Verdict(name, verdict.status, join(verdict.sentence, note)) if note else verdict
 
 
 class Hint(str):
     """A hint: a box in a notebook, a line of text elsewhere."""
 
+    def __new__(cls, title, text):
+        """Take the two parts of the box."""
+        made = super().__new__(cls, say("{title}: {text}", title=title, text=text))
+        made.parts = str(title), str(text)
+        return made
+
     __repr__ = str.__str__
 
     def _repr_html_(self):
-        title, _, text = self.partition(": ")
-        return box(title, text, "#0072B2")
+        return box(*self.parts, "#0072B2")
 
 
 def hint(name):
@@ -65,8 +72,10 @@ def hint(name):
     hints = _find(name).hints
     given = _hints_given.get(name, 0) % len(hints)
     _hints_given[name] = given + 1
-    more = "" if given + 1 < len(hints) else " (This was the last one.)"
-    return Hint(f"Hint {given + 1} of {len(hints)}: {hints[given]}{more}")
+    text = say(hints[given])
+    if given + 1 == len(hints):
+        text = join(text, say("(This was the last one.)"))
+    return Hint(say("Hint {number} of {count}", number=given + 1, count=len(hints)), text)
 
 
 def progress(chapter=None):
@@ -82,7 +91,8 @@ def progress(chapter=None):
         ValueError: there is no such chapter.
     """
     if chapter is not None and chapter not in CHAPTERS:
-        raise ValueError(f"chapter is {chapter!r}; it must be one of {', '.join(CHAPTERS)}.")
+        sentence = "chapter is {chapter!r}; it must be one of {chapters}."
+        raise ValueError(say(sentence, chapter=chapter, chapters=", ".join(CHAPTERS)))
     entries, note = record.read()
     rows = []
     for prefix in [chapter] if chapter else CHAPTERS:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..arguments import as_numpy
+from ..language import say
 from ..runtime import mx
 from ..settings import budget
 from ..training import History
@@ -57,22 +58,23 @@ def expect_batch_norm(make_layer):
         data.attach_grad()
         layer.running_mean.set_data(nd.array(mean))
         layer.running_var.set_data(nd.array(var))
-        for training, mode in ((False, "prediction"), (True, "training")):
+        for training, mode in ((False, say("prediction")), (True, say("training"))):
             with autograd.record(train_mode=training):
                 Y = layer(data)
             Y.backward(nd.array(head), train_mode=training)
-            Y = to_array(Y, shape, f"In {mode}, the output for an input of shape {shape}")
+            Y = to_array(Y, shape, say("In {mode}, the output for an input of shape {shape}", mode=mode, shape=shape))
             options = {"eps": 1e-5, "momentum": 0.9, "training": training, "head": head}
             wanted = batch_norm(X, np.ones(5), np.zeros(5), mean, var, **options)
-            message = f"In {mode} mode the layer no longer normalises as `nn.BatchNorm` does. Change only γ and β."
-            expect(same(Y, wanted[0], 1e-4), message)
-            message = f"In {mode} mode the gradient of the input is no longer that of batch norm. Change only γ and β."
-            expect(same(data.grad.asnumpy(), wanted[3], 1e-3), message)
+            sentence = "In {mode} mode the layer no longer normalises as `nn.BatchNorm` does. Change only γ and β."
+            expect(same(Y, wanted[0], 1e-4), sentence, mode=mode)
+            sentence = "In {mode} mode the gradient of the input is no longer that of batch norm. Change only γ and β."
+            expect(same(data.grad.asnumpy(), wanted[3], 1e-3), sentence, mode=mode)
             averages = (average.data().asnumpy() for average in (layer.running_mean, layer.running_var))
-            message = (
-                f"After a batch in {mode} mode the moving averages are not those of batch norm. Change only γ and β."
+            kept = all(same(ours, theirs, 1e-4) for ours, theirs in zip(averages, wanted[1:3], strict=True))
+            sentence = (
+                "After a batch in {mode} mode the moving averages are not those of batch norm. Change only γ and β."
             )
-            expect(all(same(ours, theirs, 1e-4) for ours, theirs in zip(averages, wanted[1:3], strict=True)), message)
+            expect(kept, sentence, mode=mode)
 
 
 def train_a_little(net, steps=8):
@@ -128,7 +130,7 @@ def freeze(layer_class):
     net = BN.lenet(norm)
     names = ("gamma", "beta", "running_mean", "running_var")
     complete = all(hasattr(layer, name) for layer in layers for name in names)
-    expect(complete, f"Your layer lacks one of {', '.join(names)}. Does its constructor call the parent's?")
+    expect(complete, "Your layer lacks one of {names}. Does its constructor call the parent's?", names=", ".join(names))
     losses, moved = train_a_little(net)
 
     weights = list(net.collect_params(".*weight"))
@@ -138,20 +140,21 @@ def freeze(layer_class):
     trained = {"γ": _any_gradient(gammas), "β": _any_gradient(betas)}
     if all(trained.values()):
         still = not any(parameter.name in moved for parameter in gammas + betas)
-        how = "Their lr_mult is 0" if gammas[0].lr_mult == 0 else "They do not move"
-        advice = (
-            "so they stay. But MXNet still computes their gradients at every step, for nothing; grad_req avoids that."
+        how = say("Their lr_mult is 0") if gammas[0].lr_mult == 0 else say("They do not move")
+        sentence = (
+            "{how}, so they stay. But MXNet still computes their gradients at every step, for nothing; grad_req avoids "
+            "that."
         )
-        expect(not still, f"{how}, {advice}")
-    expect(
-        not all(trained.values()),
-        "Nothing is frozen: γ and β have gradients. Which attribute of a parameter stops that?",
-    )
+        expect(not still, sentence, how=how)
+    sentence = "Nothing is frozen: γ and β have gradients. Which attribute of a parameter stops that?"
+    expect(not all(trained.values()), sentence)
     for symbol in trained:
-        expect(not trained[symbol], f"Half way: {symbol} still gets a gradient. It needs the same as the other one.")
+        sentence = "Half way: {symbol} still gets a gradient. It needs the same as the other one."
+        expect(not trained[symbol], sentence, symbol=symbol)
     for symbol, parameters, value in (("γ", gammas, 1), ("β", betas, 0)):
         kept = all((parameter.data().asnumpy() == value).all() for parameter in parameters)
-        expect(kept, f"{symbol} gets no gradient, but it is not {value} everywhere after training.")
+        sentence = "{symbol} gets no gradient, but it is not {value} everywhere after training."
+        expect(kept, sentence, symbol=symbol, value=value)
     expect(set(weights) <= moved, "Some weights did not change after eight steps. Freeze nothing but γ and β.")
     averages = net.collect_params(".*running")
     expect(set(averages) <= moved, "The moving averages stand still. They have no gradient anyway; leave them alone.")
@@ -179,26 +182,31 @@ def bias(output_change):
         factors = RANDOM.uniform(-1, 1, 6)
         factors[0] = RANDOM.uniform(0.2, 1)  # both signs are there
         factors[RANDOM.integers(1, 6)] = -RANDOM.uniform(2, 4)
-        expected = np.abs(factors).max() * abs(value)
-        what = f"For a layer that multiplies each channel by a number, up to {np.abs(factors).max():.1f},"
-        change = to_number(output_change(_multiply_by(factors), value), f"{what} the result")
-        advice = "Compare the same pictures, with the same weights, and take the largest difference of all."
-        advice = "It should not be negative: take the absolute value." if change < 0 else advice
-        advice = "Do you use the layer that make_norm() makes, and the bias?" if change == 0 else advice
-        message = f"{what} and a bias of {value:.1f} in all channels, the result must be {expected:.2f}; "
-        expect(abs(change - expected) < 1e-3 * expected, f"{message}it is {change:.2f}. {advice}")
+        most = np.abs(factors).max()
+        what = say("For a layer that multiplies each channel by a number, up to {most:.1f}, the result", most=most)
+        change, expected = to_number(output_change(_multiply_by(factors), value), what), most * abs(value)
+        advice = say("Compare the same pictures, with the same weights, and take the largest difference of all.")
+        advice = say("It should not be negative: take the absolute value.") if change < 0 else advice
+        advice = say("Do you use the layer that make_norm() makes, and the bias?") if change == 0 else advice
+        sentence = (
+            "For a layer that multiplies each channel by a number, up to {most:.1f}, and a bias of {bias:.1f} in all "
+            "channels, the result must be {expected:.2f}; it is {change:.2f}. {advice}"
+        )
+        values = {"most": most, "bias": value, "expected": expected, "change": change, "advice": advice}
+        expect(abs(change - expected) < 1e-3 * expected, sentence, **values)
         change = to_number(output_change(gluon.nn.BatchNorm, value), "output_change(nn.BatchNorm, …)")
-        message = f"With batch norm and a bias of {value:.1f} the output changes by {change:.3f}. "
+        sentence = (
+            "With batch norm and a bias of {bias:.1f} the output changes by {change:.3f}. In training mode it would "
+            "not: is autograd.train_mode() on?"
+        )
         # In float32 the statistics of real pictures leave about a hundredth of the bias.
-        expect(abs(change) < 0.1 * abs(value), f"{message}In training mode it would not: is autograd.train_mode() on?")
+        expect(abs(change) < 0.1 * abs(value), sentence, bias=value, change=change)
 
 
 def _multiply_by(factors):
     def multiply(X):
-        expect(
-            X.ndim == 4 and X.shape[1] == 6,
-            f"The layer gets the shape {X.shape}. The convolution must have 6 channels.",
-        )
+        sentence = "The layer gets the shape {shape}. The convolution must have 6 channels."
+        expect(X.ndim == 4 and X.shape[1] == 6, sentence, shape=X.shape)
         return X * nd.array(factors.reshape(1, 6, 1, 1), ctx=X.context)
 
     return lambda: gluon.nn.Lambda(multiply)
@@ -219,21 +227,18 @@ def _multiply_by(factors):
 )
 def momentum(after_ten, batches):
     """Compare with 5 (1 − 0.9¹⁰), and the smallest n with 0.9ⁿ ≤ 0.01."""
-    after_ten, batches = to_number(after_ten, "The moving mean"), to_number(batches, "The number of batches")
+    after_ten, batches = to_number(after_ten, say("The moving mean")), to_number(batches, say("The number of batches"))
     right = 5 * (1 - 0.9**10)
     expect(abs(after_ten - 5 * 0.9**10) > 0.02, "That is how far the mean still is from 5. Where is it itself?")
-    expect(
-        abs(after_ten - 5 * (1 - 0.1**10)) > 0.02,
-        "Momentum is the share that is *kept* of the old mean, not of the batch.",
-    )
-    expect(
-        abs(after_ten - right) < 0.02,
-        f"The moving mean after ten batches is not {after_ten:g}. Write the first three down.",
-    )
+    sentence = "Momentum is the share that is *kept* of the old mean, not of the batch."
+    expect(abs(after_ten - 5 * (1 - 0.1**10)) > 0.02, sentence)
+    sentence = "The moving mean after ten batches is not {after_ten:g}. Write the first three down."
+    expect(abs(after_ten - right) < 0.02, sentence, after_ten=after_ten)
     expect(batches == int(batches), "The number of batches is a whole number.")
     expect(batches > 0, "Batches are counted from 1.")
-    expect(batches <= 44, f"It is there before {batches:g} batches have passed.")
-    expect(batches >= 44, f"After {batches:g} batches it is still {0.9**batches:.1%} away.")
+    expect(batches <= 44, "It is there before {batches:g} batches have passed.", batches=batches)
+    sentence = "After {batches:g} batches it is still {distance:.1%} away."
+    expect(batches >= 44, sentence, batches=batches, distance=0.9**batches)
 
 
 @exercises.add(
@@ -255,17 +260,15 @@ def bug(repaired):
         X, eps, kept = normal(shape), float(RANDOM.uniform(0.1, 0.5)), float(RANDOM.uniform(0.6, 0.9))
         gamma, beta = RANDOM.uniform(0.5, 2, 5), RANDOM.uniform(-1, 1, 5)
         mean, var = RANDOM.uniform(-1, 1, 5), RANDOM.uniform(0.5, 2, 5)
-        for training, mode in ((True, "training"), (False, "prediction")):
+        for training, mode in ((True, say("training")), (False, say("prediction"))):
             given = [array.copy() for array in (X, gamma, beta, mean, var)]
             answer = repaired(*given, training, eps=eps, momentum=kept)
-            expect(
-                isinstance(answer, (tuple, list)) and len(answer) == 3,
-                "It must return three things: the output and both averages.",
-            )
-            names = ("output", "moving mean", "moving variance")
+            sentence = "It must return three things: the output and both averages."
+            expect(isinstance(answer, (tuple, list)) and len(answer) == 3, sentence)
+            names = (say("output"), say("moving mean"), say("moving variance"))
             shapes = (shape, (5,), (5,))
             Y, new_mean, new_var = (
-                to_array(part, size, f"The {name} in {mode}")
+                to_array(part, size, say("The {name} in {mode}", name=name, mode=mode))
                 for part, size, name in zip(answer, shapes, names, strict=True)
             )
             wanted = batch_norm(X, gamma, beta, mean, var, eps=eps, momentum=kept, training=training)
@@ -273,20 +276,18 @@ def bug(repaired):
                 for wrong, message in _mistakes_in_training(X, mean, var, eps):
                     expect(not same(Y, gamma * wrong + beta, 1e-6), message)
             else:
-                message = "In prediction the output must not depend on the other rows of the batch, and now it does."
+                sentence = "In prediction the output must not depend on the other rows of the batch, and now it does."
                 alone = repaired(X[:2].copy(), *given[1:], training, eps=eps, momentum=kept)[0]
-                expect(same(to_array(alone, (2, 5), "The output for two rows"), Y[:2], 1e-6), message)
-            expect(same(Y, wanted[0], 1e-6), f"In {mode} mode the output is not that of nn.BatchNorm.")
+                expect(same(to_array(alone, (2, 5), say("The output for two rows")), Y[:2], 1e-6), sentence)
+            expect(same(Y, wanted[0], 1e-6), "In {mode} mode the output is not that of nn.BatchNorm.", mode=mode)
             if training:
                 swapped = (1 - kept) * mean + kept * X.mean(axis=0)
-                expect(
-                    not same(new_mean, swapped, 1e-6),
-                    "The moving averages follow too fast: which share of the old is kept?",
-                )
+                sentence = "The moving averages follow too fast: which share of the old is kept?"
+                expect(not same(new_mean, swapped, 1e-6), sentence)
                 unbiased = kept * var + (1 - kept) * X.var(axis=0, ddof=1)
                 expect(not same(new_var, unbiased, 1e-6), "The moving variance takes a variance that divides by m − 1.")
-            message = f"In {mode} mode the moving averages are not those of nn.BatchNorm."
-            expect(same(new_mean, wanted[1], 1e-6) and same(new_var, wanted[2], 1e-6), message)
+            sentence = "In {mode} mode the moving averages are not those of nn.BatchNorm."
+            expect(same(new_mean, wanted[1], 1e-6) and same(new_var, wanted[2], 1e-6), sentence, mode=mode)
     by_default = map(as_numpy, repaired(X.copy(), gamma, beta, mean.copy(), var.copy(), True))
     wanted = batch_norm(X, gamma, beta, mean, var, eps=1e-5, momentum=0.9, training=True)
     kept = all(same(np.asarray(ours), theirs, 1e-6) for ours, theirs in zip(by_default, wanted[:3], strict=True))
@@ -297,18 +298,16 @@ def _mistakes_in_training(X, moving_mean, moving_var, eps):
     """Yield what X becomes by a mistake, before γ and β, and what to say then."""
     centred, biased, unbiased = X - X.mean(axis=0), X.var(axis=0), X.var(axis=0, ddof=1)
     for spread in (biased, unbiased):
-        yield centred / (np.sqrt(spread) + eps), "ε is added to the root; in the formula for x̂ it stands inside."
-        yield centred / np.sqrt(spread), "ε is gone: compare with the formula for x̂."
-    yield (
-        centred / np.sqrt(unbiased + eps),
-        "The output is a little too small: the variance divides by m − 1, not by m.",
+        yield centred / (np.sqrt(spread) + eps), say("ε is added to the root; in the formula for x̂ it stands inside.")
+        yield centred / np.sqrt(spread), say("ε is gone: compare with the formula for x̂.")
+    sentence = say("The output is a little too small: the variance divides by m − 1, not by m.")
+    yield centred / np.sqrt(unbiased + eps), sentence
+    sentence = say(
+        "In training mode it standardises with the moving averages. They are for prediction; training uses the batch."
     )
-    yield (
-        (X - moving_mean) / np.sqrt(moving_var + eps),
-        "In training mode it standardises with the moving averages. They are for prediction; training uses the batch.",
-    )
-    yield (X - moving_mean) / np.sqrt(biased + eps), "In training mode the mean is still the moving average."
-    yield centred / np.sqrt(moving_var + eps), "In training mode the variance is still the moving average."
+    yield (X - moving_mean) / np.sqrt(moving_var + eps), sentence
+    yield (X - moving_mean) / np.sqrt(biased + eps), say("In training mode the mean is still the moving average.")
+    yield centred / np.sqrt(moving_var + eps), say("In training mode the variance is still the moving average.")
 
 
 RATES = (0.01, 0.03, 0.1, 0.3, 1, 3, 10)
@@ -332,35 +331,46 @@ def largest_lr(predicted, largest_lr, measured):
     expect_callable(largest_lr)
     bad, good = (lambda: float(RANDOM.uniform(0.1, 0.5))), (lambda: float(RANDOM.uniform(0.65, 0.9)))
     cases = {
-        "0.1 to 1 work": {lr: bad() for lr in RATES} | {0.1: 0.65, 0.3: 0.7, 1: 0.8},
-        "one rate reaches 0.6 exactly": {lr: 0.6 if lr == 3 else bad() for lr in RATES},
-        "all rates work, and 0.1 is best": {lr: 0.95 if lr == 0.1 else good() for lr in RATES},
-        "1 reaches 0.601 and 10 only 0.599": {lr: bad() for lr in RATES} | {1: 0.601, 10: 0.599},
-        "0.03 works and 10 blows up": {lr: good() if lr == 0.03 else bad() for lr in RATES} | {10: None},
-        "none works": {lr: bad() for lr in RATES},
+        say("0.1 to 1 work"): {lr: bad() for lr in RATES} | {0.1: 0.65, 0.3: 0.7, 1: 0.8},
+        say("one rate reaches 0.6 exactly"): {lr: 0.6 if lr == 3 else bad() for lr in RATES},
+        say("all rates work, and 0.1 is best"): {lr: 0.95 if lr == 0.1 else good() for lr in RATES},
+        say("1 reaches 0.601 and 10 only 0.599"): {lr: bad() for lr in RATES} | {1: 0.601, 10: 0.599},
+        say("0.03 works and 10 blows up"): {lr: good() if lr == 0.03 else bad() for lr in RATES} | {10: None},
+        say("none works"): {lr: bad() for lr in RATES},
     }
     for case, accuracies in cases.items():
         working = [lr for lr, accuracy in accuracies.items() if accuracy and accuracy >= 0.6]
-        right, where = max(working, default=0), f"In a test where {case}, it must return"
+        right = max(working, default=0)
         answer, tried = _with_accuracies(largest_lr, accuracies)
         expect(tried, "largest_lr trains nothing: call train_lenet.")
-        advice = "A larger rate may still work: try all seven, and return when the loop is done."
-        expect(answer is not None, f"{where} {right:g}, and it returns None. {advice}")
-        answer = to_number(answer, "The answer of largest_lr")
-        advice = " A larger rate may still work where a smaller one did not." if answer < right else ""
-        expect(answer == right, f"{where} {right:g}; it returns {answer:g}.{advice}")
+        sentence = (
+            "In a test where {case}, it must return {right:g}, and it returns None. A larger rate may still work: try "
+            "all seven, and return when the loop is done."
+        )
+        expect(answer is not None, sentence, case=case, right=right)
+        answer = to_number(answer, say("The answer of largest_lr"))
+        sentence = (
+            "In a test where {case}, it must return {right:g}; it returns {answer:g}. A larger rate may still work "
+            "where a smaller one did not."
+        )
+        expect(answer >= right, sentence, case=case, right=right, answer=answer)
+        sentence = "In a test where {case}, it must return {right:g}; it returns {answer:g}."
+        expect(answer == right, sentence, case=case, right=right, answer=answer)
     without, with_norm = _to_rates(measured, "measured")
     if budget() != "smoke":
         expected = without == 0 and with_norm == 0.3
-        message = "largest_lr is right. But it does not find what measured says, with the networks of this chapter: "
-        expect(expected, f"{message}call it with None and with gluon_norm, and write down what it returns.")
+        sentence = (
+            "largest_lr is right. But it does not find what measured says, with the networks of this chapter: call it "
+            "with None and with gluon_norm, and write down what it returns."
+        )
+        expect(expected, sentence)
 
 
 def _to_rates(pair, name):
     """Return two learning rates, or 0 for none."""
     good = isinstance(pair, (tuple, list)) and len(pair) == 2 and all(rate in (0, *RATES) for rate in pair)
-    message = f"{name} must be two of the seven rates, without and with batch norm, or 0 for none: such as (0.1, 3)."
-    expect(good, message)
+    sentence = "{name} must be two of the seven rates, without and with batch norm, or 0 for none: such as (0.1, 3)."
+    expect(good, sentence, name=name)
     return pair
 
 
@@ -371,7 +381,7 @@ def _with_accuracies(largest_lr, accuracies):
     def train_lenet(norm=None, lr=1.0, **options):
         expect(norm is given, "largest_lr must train with the norm that it is given.")
         rate = min(RATES, key=lambda rate: abs(rate - lr))
-        expect(abs(rate - lr) < 1e-9, f"{lr:g} is not one of the seven rates.")
+        expect(abs(rate - lr) < 1e-9, "{lr:g} is not one of the seven rates.", lr=lr)
         tried.add(rate)
         accuracy, epochs = accuracies[rate], options.get("num_epochs", 1)
         if accuracy is None:
@@ -399,7 +409,8 @@ def order_of_layers(make_net):
     lenet = BN.lenet()
     expect_same_options(net, lenet, f"{make_net.__name__}", ("Convolution", "Pooling"))
     widths = [output[0] for name, output in steps if name.startswith(("conv", "dense"))]
-    expect(widths == [6, 16, 120, 84, 10], f"LeNet's layers have 6, 16, 120, 84 and 10 outputs; yours have {widths}.")
+    sentence = "LeNet's layers have 6, 16, 120, 84 and 10 outputs; yours have {widths}."
+    expect(widths == [6, 16, 120, 84, 10], sentence, widths=widths)
     short = {"conv 5×5": "conv", "max pool": "pool"}
     return " ".join(short.get(name, name) for name, _ in steps), called
 
@@ -424,16 +435,18 @@ def placement(lenet_after, lenet_dense_only):
     expect(order != plain, "lenet_after is still lenet: norm comes before the sigmoid.")
     expect("pool norm" not in order, "In lenet_after, norm must come directly after the sigmoid, before the pooling.")
     right = "conv sigmoid norm pool conv sigmoid norm pool dense sigmoid norm dense sigmoid norm dense"
-    expect(order == right, f"The layers of lenet_after run in the order: {order}.")
+    expect(order == right, "The layers of lenet_after run in the order: {order}.", order=order)
     expected = [(6, 4), (16, 4), (120, 2), (84, 2)]
-    expect(arguments == expected, f"lenet_after calls norm with {arguments}; channels and axes should be {expected}.")
+    sentence = "lenet_after calls norm with {arguments}; channels and axes should be {expected}."
+    expect(arguments == expected, sentence, arguments=arguments, expected=expected)
     order, arguments = order_of_layers(lenet_dense_only)
     expect(order != plain, "lenet_dense_only still has batch norm after its convolutions.")
     expect("dense sigmoid norm" not in order, "In lenet_dense_only, norm must come in front of the sigmoid.")
     right = "conv sigmoid pool conv sigmoid pool dense norm sigmoid dense norm sigmoid dense"
-    expect(order == right, f"The layers of lenet_dense_only run in the order: {order}.")
+    expect(order == right, "The layers of lenet_dense_only run in the order: {order}.", order=order)
     dense = [call for call in arguments if call not in expected[:2]]  # the others were made, and are not used
-    expect(dense == expected[2:], f"lenet_dense_only calls norm with {dense}; it should be {expected[2:]}.")
+    sentence = "lenet_dense_only calls norm with {dense}; it should be {expected}."
+    expect(dense == expected[2:], sentence, dense=dense, expected=expected[2:])
 
 
 @exercises.add(
@@ -455,7 +468,7 @@ def backward(gradient_of_input):
         X, g, gamma = normal(shape), RANDOM.normal(1, 2, size=shape), RANDOM.uniform(0.5, 2, shape[1])
         s = np.sqrt(X.var(axis=0) + 1e-5)
         X_hat = (X - X.mean(axis=0)) / s
-        answer = to_array(gradient_of_input(g.copy(), X_hat.copy(), gamma.copy(), s.copy()), shape, "The gradient")
+        answer = to_array(gradient_of_input(g.copy(), X_hat.copy(), gamma.copy(), s.copy()), shape, say("The gradient"))
         zeros, ones = np.zeros(shape[1]), np.ones(shape[1])
         wanted = batch_norm(X, gamma, zeros, zeros, ones, eps=1e-5, momentum=0.9, training=True, head=g)[-1]
         for wrong, message in _mistakes_in_gradient(g, X_hat):
@@ -471,19 +484,19 @@ def backward(gradient_of_input):
 def _mistakes_in_gradient(g, X_hat):
     """Yield what stands beside γ / s by a mistake, and what to say then."""
     mean_g, mean_gx = g.mean(axis=0), (g * X_hat).mean(axis=0)
-    yield g - X_hat * mean_gx, "The mean of g is still in it."
-    yield g - mean_g, "The part along X_hat is still in it."
-    yield g, "Both means are missing: the input acts through the mean and the variance, too."
-    yield g - g.sum(axis=0) - X_hat * (g * X_hat).sum(axis=0), "The bars are means, not sums."
+    yield g - X_hat * mean_gx, say("The mean of g is still in it.")
+    yield g - mean_g, say("The part along X_hat is still in it.")
+    yield g, say("Both means are missing: the input acts through the mean and the variance, too.")
+    yield g - g.sum(axis=0) - X_hat * (g * X_hat).sum(axis=0), say("The bars are means, not sums.")
     for first in (mean_g, g.mean()):
         for second in (mean_gx, (g * X_hat).mean()):
             if first is not mean_g or second is not mean_gx:
                 wrong = g - first - X_hat * second
-                yield wrong, "A mean is taken over the whole array: each feature has its own."
-    yield g - mean_g + X_hat * mean_gx, "The part along X_hat has the wrong sign: it is taken away."
-    yield g + mean_g - X_hat * mean_gx, "The mean of g has the wrong sign: it is taken away."
-    yield g + mean_g + X_hat * mean_gx, "Both means have the wrong sign: they are taken away."
-    yield g - mean_g - mean_gx, "The mean of g * X_hat stands alone: it is multiplied by X_hat."
+                yield wrong, say("A mean is taken over the whole array: each feature has its own.")
+    yield g - mean_g + X_hat * mean_gx, say("The part along X_hat has the wrong sign: it is taken away.")
+    yield g + mean_g - X_hat * mean_gx, say("The mean of g has the wrong sign: it is taken away.")
+    yield g + mean_g + X_hat * mean_gx, say("Both means have the wrong sign: they are taken away.")
+    yield g - mean_g - mean_gx, say("The mean of g * X_hat stands alone: it is multiplied by X_hat.")
 
 
 @exercises.add(
@@ -511,37 +524,38 @@ def fold(fold):
         pair = isinstance(answer, (tuple, list)) and len(answer) == 2
         expect(pair, "fold must return two arrays: the new weight and the new bias.")
         expect(same(given[0], weight), "fold changes the weight that it is given: the trained network would be lost.")
-        new_weight = to_array(answer[0], shape, f"The new weight, for a weight of shape {shape},")
-        new_bias = to_array(answer[1], (5,), "The new bias")
+        new_weight = to_array(answer[0], shape, say("The new weight, for a weight of shape {shape},", shape=shape))
+        new_bias = to_array(answer[1], (5,), say("The new bias"))
         factor = gamma / np.sqrt(var + eps)
         wanted = batch_norm(layer(X, weight, bias), gamma, beta, mean, var, eps=eps, momentum=0.9, training=False)[0]
         for wrong, message in _mistakes_in_weight(weight, gamma, var, eps):
             expect(not same(new_weight, wrong, 1e-6), message)
         right_weight = same(new_weight, (weight.T * factor).T, 1e-6)
-        expect(right_weight, f"For a weight of shape {shape} the new one is not right. Try it with weights of 1.")
+        sentence = "For a weight of shape {shape} the new one is not right. Try it with weights of 1."
+        expect(right_weight, sentence, shape=shape)
         for wrong, message in (
-            (bias, "The bias has not changed."),
-            (factor * bias + beta, "The mean is missing in the new bias."),
-            (factor * (bias - mean), "β is missing in the new bias."),
-            (factor * -mean + beta, "The old bias is missing in the new one."),
-            (bias - factor * mean + beta, "The old bias passes through batch norm as well: multiply it, too."),
-            (factor * (bias + mean) + beta, "The mean is added; batch norm takes it away."),
-            (factor * (bias - mean + beta), "β is multiplied; batch norm adds it last."),
+            (bias, say("The bias has not changed.")),
+            (factor * bias + beta, say("The mean is missing in the new bias.")),
+            (factor * (bias - mean), say("β is missing in the new bias.")),
+            (factor * -mean + beta, say("The old bias is missing in the new one.")),
+            (bias - factor * mean + beta, say("The old bias passes through batch norm as well: multiply it, too.")),
+            (factor * (bias + mean) + beta, say("The mean is added; batch norm takes it away.")),
+            (factor * (bias - mean + beta), say("β is multiplied; batch norm adds it last.")),
         ):
             expect(not same(new_bias, wrong, 1e-6), message)
-        message = "The new layer does not predict what the two old ones do: the bias is not right."
-        expect(same(layer(X, new_weight, new_bias), wanted, 1e-6), message)
+        sentence = "The new layer does not predict what the two old ones do: the bias is not right."
+        expect(same(layer(X, new_weight, new_bias), wanted, 1e-6), sentence)
 
 
 def _mistakes_in_weight(weight, gamma, var, eps):
     factors = (
-        (np.ones(5), "The weight has not changed."),
-        (gamma, "The weight is not divided by the standard deviation."),
-        (1 / np.sqrt(var + eps), "γ is missing in the new weight."),
-        (gamma / (var + eps), "The weight is divided by the variance, not by its root."),
-        (gamma / np.sqrt(var), "ε is missing."),
-        (gamma / (np.sqrt(var) + eps), "ε stands inside the root."),
-        (gamma * np.sqrt(var + eps), "The weight is multiplied by the standard deviation."),
+        (np.ones(5), say("The weight has not changed.")),
+        (gamma, say("The weight is not divided by the standard deviation.")),
+        (1 / np.sqrt(var + eps), say("γ is missing in the new weight.")),
+        (gamma / (var + eps), say("The weight is divided by the variance, not by its root.")),
+        (gamma / np.sqrt(var), say("ε is missing.")),
+        (gamma / (np.sqrt(var) + eps), say("ε stands inside the root.")),
+        (gamma * np.sqrt(var + eps), say("The weight is multiplied by the standard deviation.")),
     )
     for factor, message in factors:
         yield (weight.T * factor).T, message

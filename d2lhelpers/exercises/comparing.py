@@ -1,6 +1,7 @@
 """What checks compare with: conversions that say what is wrong with a value, and references in float64."""
 
 import contextlib
+import functools
 import importlib
 import inspect
 import json
@@ -11,6 +12,7 @@ from unittest import mock
 import numpy as np
 
 from ..arguments import as_numpy
+from ..language import say
 from ..networks.graph import flatten, shapes_by_node
 from ..runtime import mx
 from .judging import NotYet, shorten
@@ -31,25 +33,27 @@ def chapter(name):
     return module
 
 
-def expect(holds, message):
-    """Raise `NotYet` with the message unless `holds`."""
+def expect(holds, sentence, /, **values):
+    """Raise `NotYet` with a sentence unless `holds`: a template for the values, or what `say` has made."""
     if not holds:
-        raise NotYet(message)
+        raise NotYet(say(sentence, **values))
 
 
 def expect_callable(*answers):
     """Raise `NotYet` unless every answer is a function or a class."""
     for answer in answers:
         good = callable(answer) and not isinstance(answer, mx.gluon.Block)
-        expect(good, f"Hand over the function or class itself, without calling it; this is a {_kind(answer)}.")
+        sentence = "Hand over the function or class itself, without calling it; this is a {kind}."
+        expect(good, sentence, kind=_kind(answer))
 
 
 def _kind(value):
     if value is None:
-        return "None (is there a return?)"
+        return say("None (is there a return?)")
+    kind = type(value).__name__
     if isinstance(value, (mx.nd.NDArray, np.ndarray)):
-        return f"{type(value).__name__} of shape {value.shape}"
-    return f"{type(value).__name__}, {shorten(repr(value), 60)}" if np.isscalar(value) else type(value).__name__
+        return say("{kind} of shape {shape}", kind=kind, shape=value.shape)
+    return f"{kind}, {shorten(repr(value), 60)}" if np.isscalar(value) else kind
 
 
 def to_number(value, what):
@@ -57,7 +61,7 @@ def to_number(value, what):
 
     Args:
         value (object): a real number, or an array with one element.
-        what (str): names it in messages, such as `largest_lr(norm)`.
+        what (str | Sentence): names it in messages, such as `largest_lr(norm)`.
 
     Raises:
         NotYet: it is something else, or not finite.
@@ -65,9 +69,10 @@ def to_number(value, what):
     if isinstance(value, (mx.nd.NDArray, np.ndarray)) and value.size == 1:
         value = as_numpy(value).item()
     good = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
-    expect(good, f"{what} must be a number; it is {_kind(value)}.")
-    expect(np.isfinite(float(value)), f"{what} is {float(value)}, which is not a finite number.")
-    return float(value)
+    expect(good, "{what} must be a number; it is {kind}.", what=what, kind=_kind(value))
+    value = float(value)
+    expect(np.isfinite(value), "{what} is {value}, which is not a finite number.", what=what, value=value)
+    return value
 
 
 def to_array(value, shape, what):
@@ -76,18 +81,20 @@ def to_array(value, shape, what):
     Args:
         value (NDArray | numpy.ndarray): of this shape.
         shape (tuple[int, ...]): looked at before the numbers are: they may not fit into memory.
-        what (str): names it in messages.
+        what (str | Sentence): names it in messages.
 
     Raises:
         NotYet: it is something else, or has another shape, or holds NaN or infinity.
     """
     arrays = (mx.nd.NDArray, np.ndarray)
-    expect(isinstance(value, arrays), f"{what} must be an array; it is {_kind(value)}.")
-    expect(value.shape == tuple(shape), f"{what} must have the shape {tuple(shape)}; it has {value.shape}.")
+    expect(isinstance(value, arrays), "{what} must be an array; it is {kind}.", what=what, kind=_kind(value))
+    sentence = "{what} must have the shape {wanted}; it has {shape}."
+    expect(value.shape == tuple(shape), sentence, what=what, wanted=tuple(shape), shape=value.shape)
     value = as_numpy(value)
-    expect(value.dtype.kind in "fiub", f"{what} must hold numbers; its dtype is {value.dtype}.")
+    sentence = "{what} must hold numbers; its dtype is {dtype}."
+    expect(value.dtype.kind in "fiub", sentence, what=what, dtype=value.dtype)
     value = value.astype(np.float64)
-    expect(np.isfinite(value).all(), f"{what} holds NaN or infinity. Is something divided by zero?")
+    expect(np.isfinite(value).all(), "{what} holds NaN or infinity. Is something divided by zero?", what=what)
     return value
 
 
@@ -109,7 +116,8 @@ def expect_choice(guess, choices):
     """Return which of the words a guess is, in upper or lower case."""
     words = {word.lower(): word for word in choices}
     found = words.get(guess.strip().lower()) if isinstance(guess, str) else None
-    expect(found, f"Your guess must be {' or '.join(map(repr, choices))}; it is {shorten(repr(guess), 60)}.")
+    listed = functools.reduce(lambda one, other: say("{one} or {other}", one=one, other=other), map(repr, choices))
+    expect(found, "Your guess must be {choices}; it is {guess}.", choices=listed, guess=shorten(repr(guess), 60))
     return found
 
 
@@ -125,7 +133,7 @@ def expect_same(answer, wanted, mistakes, otherwise, tolerance=1e-5):
         answer (float | numpy.ndarray): has the shape of `wanted`.
         wanted (float | numpy.ndarray): what is right.
         mistakes (iterable[tuple]): (what comes out of a mistake, what to say then); those of other shapes are skipped.
-        otherwise (str): what to say when it is none of them.
+        otherwise (Sentence): what to say when it is none of them.
         tolerance (float): see `same`.
     """
     if same(answer, wanted, tolerance):
@@ -133,7 +141,8 @@ def expect_same(answer, wanted, mistakes, otherwise, tolerance=1e-5):
     for wrong, message in mistakes:
         expect(np.shape(wrong) != np.shape(wanted) or not same(answer, wrong, tolerance), message)
     rounded = np.ndim(wanted) == 0 and tolerance and same(answer, wanted, 0.01)
-    raise NotYet(f"{otherwise} It is close: if it is rounded, return it as it is." if rounded else otherwise)
+    expect(not rounded, "{otherwise} It is close: if it is rounded, return it as it is.", otherwise=otherwise)
+    raise NotYet(otherwise)
 
 
 def _graph(net):
@@ -143,10 +152,11 @@ def _graph(net):
     except AssertionError as error:
         if "NDArray" not in str(error):
             raise
-        raise NotYet(
+        sentence = say(
             "This check looks at the network without running it, and your forward works on NDArrays only. "
             "Use layers of nn, such as nn.Activation, instead of functions of nd."
-        ) from error
+        )
+        raise NotYet(sentence) from error
     nodes = json.loads(whole.tojson())["nodes"]
     return whole, [node for node in nodes if node["op"] not in ("null", "Flatten", "Reshape")]
 
@@ -178,7 +188,8 @@ def expect_same_options(net, reference, what, kinds=tuple(OPTIONS)):
     for node, wanted in zip(ours, theirs, strict=False):
         for option in OPTIONS[wanted["op"]]:
             given, right = (entry.get("attrs", {}).get(option) for entry in (node, wanted))
-            expect(given == right, f"In {what}, a {_operator_name(node)} has another {option} than it should: {given}.")
+            sentence = "In {what}, a {layer} has another {option} than it should: {given}."
+            expect(given == right, sentence, what=what, layer=_operator_name(node), option=option, given=given)
 
 
 def _operator_name(node):
@@ -206,11 +217,13 @@ def copy_parameters(source, target):
         for bias in biases:
             bias.set_data(bias.data() * 0)
         ours = [parameter for parameter in ours if parameter not in biases]
-    expect(len(ours) == len(theirs), f"There should be {len(ours)} arrays of parameters; there are {len(theirs)}.")
+    sentence = "There should be {wanted} arrays of parameters; there are {count}."
+    expect(len(ours) == len(theirs), sentence, wanted=len(ours), count=len(theirs))
     for parameter, values in zip(theirs, ours, strict=True):
-        message = f"The parameter {parameter.name} has the shape {parameter.shape}, and it should have {values.shape}."
-        expect(parameter.shape == values.shape, message)
-        expect(parameter.grad_req == values.grad_req, f"The parameter {parameter.name} is frozen, or should be.")
+        name, shape = parameter.name, parameter.shape
+        sentence = "The parameter {name} has the shape {shape}, and it should have {wanted}."
+        expect(shape == values.shape, sentence, name=name, shape=shape, wanted=values.shape)
+        expect(parameter.grad_req == values.grad_req, "The parameter {name} is frozen, or should be.", name=name)
         parameter.set_data(values.data())
 
 

@@ -8,6 +8,7 @@ from unittest import mock
 import numpy as np
 
 from ..data import load_data_fashion_mnist
+from ..language import say
 from ..networks.graph import is_settled
 from ..networks.summary import summary
 from ..runtime import mx
@@ -26,7 +27,7 @@ from .comparing import (
     to_array,
     to_number,
 )
-from .judging import Exercises, NotYet, shorten
+from .judging import Exercises, NotYet, join, shorten
 
 gluon, nd = mx.gluon, mx.nd
 nn = gluon.nn
@@ -62,15 +63,15 @@ def channels(channels_out):
         paths = summary(GOOGLENET.Inception(*split), (1, 3, 5, 5)).layers
         answer = to_number(channels_out(*split), f"channels_out{split}")
         mistakes = (
-            (c1 + c2[0] + c3[0] + c4, "Those are the bottlenecks. Which convolution is the last on its path?"),
-            (c1 + c2[0] + c3[1] + c4, "On the second path you count the bottleneck, not the output."),
-            (c1 + c2[1] + c3[0] + c4, "On the third path you count the bottleneck, not the output."),
-            (c1 + sum(c2) + sum(c3) + c4, "The bottlenecks do not leave the block. Leave them out."),
-            (c1 + c2[1] + c3[1], "The pooling path gives channels, too."),
-            (c2[1] + c3[1] + c4, "The 1 × 1 path gives channels, too."),
-            (max(c1, c2[1], c3[1], c4), "The paths are concatenated, so their channels add up."),
+            (c1 + c2[0] + c3[0] + c4, say("Those are the bottlenecks. Which convolution is the last on its path?")),
+            (c1 + c2[0] + c3[1] + c4, say("On the second path you count the bottleneck, not the output.")),
+            (c1 + c2[1] + c3[0] + c4, say("On the third path you count the bottleneck, not the output.")),
+            (c1 + sum(c2) + sum(c3) + c4, say("The bottlenecks do not leave the block. Leave them out.")),
+            (c1 + c2[1] + c3[1], say("The pooling path gives channels, too.")),
+            (c2[1] + c3[1] + c4, say("The 1 × 1 path gives channels, too.")),
+            (max(c1, c2[1], c3[1], c4), say("The paths are concatenated, so their channels add up.")),
         )
-        otherwise = f"The block {split} does not give {answer:g} channels."
+        otherwise = say("The block {split} does not give {answer:g} channels.", split=split, answer=answer)
         expect_same(answer, sum(path.output_shape[0] for path in paths), mistakes, otherwise, 0)
 
 
@@ -119,41 +120,41 @@ def typo(wrong_blocks, hidden_mistake, count_relus):
     ):
         answer = wrong_blocks(plant(errors, bottlenecks))
         listed = hasattr(answer, "__iter__") and not isinstance(answer, (str, dict))
-        expect(listed, f"wrong_blocks must return a list of numbers; it returns {shorten(repr(answer), 60)}.")
+        sentence = "wrong_blocks must return a list of numbers; it returns {answer}."
+        expect(listed, sentence, answer=shorten(repr(answer), 60))
         answer = list(itertools.islice(iter(answer), 10))
         expect(len(answer) <= 9, "It returns more than nine numbers, and there are nine blocks.")
-        answer = sorted(to_number(part, "Each entry of wrong_blocks(...)") for part in answer)
+        answer = sorted(to_number(part, say("Each entry of wrong_blocks(...)")) for part in answer)
         if answer == errors:
             continue
         expect(answer != [error - 1 for error in errors], "The blocks are counted from 1, and yours from 0.")
         rest = sorted(set(range(1, 10)) - set(errors))
         expect(answer != rest, "Those are the blocks whose output is right. Return the others.")
         expect(not set(answer) & set(bottlenecks), "It reports a block whose bottleneck is wrong: its output is right.")
-        expect(answer or not errors, f"It finds nothing, and the outputs of the blocks {errors} are wrong.")
+        sentence = "It finds nothing, and the outputs of the blocks {errors} are wrong."
+        expect(answer or not errors, sentence, errors=errors)
         inside = set(answer) <= set(range(1, 10))
         expect(inside, "Those are not numbers of blocks, which are whole and run from 1 to 9.")
-        expect(set(answer) <= set(errors), f"It reports the blocks {_listed(answer)}, where only {errors} are wrong.")
-        expect(
-            False, f"It reports {_listed(answer)}, where {errors} are wrong. Does it look at all blocks of all groups?"
-        )
+        sentence = "It reports the blocks {answer}, where only {errors} are wrong."
+        expect(set(answer) <= set(errors), sentence, answer=_listed(answer), errors=errors)
+        sentence = "It reports {answer}, where {errors} are wrong. Does it look at all blocks of all groups?"
+        expect(False, sentence, answer=_listed(answer), errors=errors)
     c1, *rest = GOOGLENET.INCEPTIONS[0][0]
     traded = ((c1 + 8, *rest[:2], rest[2] - 8), GOOGLENET.INCEPTIONS[0][1])
     answer = list(itertools.islice(iter(wrong_blocks((traded, *GOOGLENET.INCEPTIONS[1:]))), 10))
-    expect(
-        not answer,
-        "It reports a block whose paths differ from the paper's, and whose output is right. Compare outputs.",
-    )
+    sentence = "It reports a block whose paths differ from the paper's, and whose output is right. Compare outputs."
+    expect(not answer, sentence)
     expect(hidden_mistake not in (24, 34), "That is the number of channels. In which block does it stand?")
     expect(hidden_mistake != 3, "Block 3 is the one that the sum finds. The hidden one is another.")
     expect(hidden_mistake == 5, "wrong_blocks is right, but the hidden mistake is in another block.")
     for net, relus, convs, what in _networks_with_relus():
-        answer = to_number(count_relus(net), f"count_relus({what})")
+        answer = to_number(count_relus(net), say("count_relus({what})", what=what))
         top = sum(isinstance(layer, nn.Activation) for layer in net._children.values())
-        mistakes = (
-            (convs, f"count_relus({what}) gives the number of convolutions. Count the ReLUs."),
-            (top, f"count_relus({what}) sees the outermost layers only. How does it get to those inside of them?"),
-        )
-        expect_same(answer, relus, mistakes, f"count_relus({what}) gives {answer:g}. There are {relus} ReLUs.", 0)
+        convolutions = say("count_relus({what}) gives the number of convolutions. Count the ReLUs.", what=what)
+        sentence = "count_relus({what}) sees the outermost layers only. How does it get to those inside of them?"
+        mistakes = ((convs, convolutions), (top, say(sentence, what=what)))
+        sentence = "count_relus({what}) gives {answer:g}. There are {relus} ReLUs."
+        expect_same(answer, relus, mistakes, say(sentence, what=what, answer=answer, relus=relus), 0)
 
 
 def _networks_with_relus():
@@ -161,10 +162,10 @@ def _networks_with_relus():
     whole, copied = GOOGLENET.googlenet(ratio=8), GOOGLENET.googlenet(nn.BatchNorm, ratio=8)
     yield whole, 57, 57, "googlenet()"
     bare = GOOGLENET.chain(nn.Conv2D(8, 1), nn.Conv2D(24, 3, padding=1), GOOGLENET.half())
-    yield GOOGLENET.chain(*copied[:1], bare, *copied[2:]), 55, 57, "a copy with another second stage"
+    yield GOOGLENET.chain(*copied[:1], bare, *copied[2:]), 55, 57, say("a copy with another second stage")
     extra = int(RANDOM.integers(2, 6))
     parts = [nn.Conv2D(2, 1), *(nn.Activation("relu") for _ in range(extra))]
-    yield GOOGLENET.chain(*parts, nn.Conv2D(2, 1, activation="relu")), extra + 1, 2, "a small network"
+    yield GOOGLENET.chain(*parts, nn.Conv2D(2, 1, activation="relu")), extra + 1, 2, say("a small network")
 
 
 def _listed(numbers):
@@ -199,22 +200,22 @@ def bn_inception(partly_normalised):
     steps, plain = operators(net, shape), operators(GOOGLENET.googlenet(ratio=ratio), shape)
     names = [name for name, _ in steps]
     convs = sum(name.startswith("conv") for name in names)
-    expect(convs == 57, f"GoogLeNet has 57 convolutions; yours has {convs}. Do all stages stay?")
+    expect(convs == 57, "GoogLeNet has 57 convolutions; yours has {convs}. Do all stages stay?", convs=convs)
     norms = names.count("norm")
     expect(norms > 0, "There is no batch norm in it.")
     expect(norms < 57, "Every convolution has batch norm. Leave it out of the Inception blocks.")
-    expect(
-        without_norms(steps) == without_norms(plain), "Apart from batch norm it must be googlenet, in the same order."
-    )
+    sentence = "Apart from batch norm it must be googlenet, in the same order."
+    expect(without_norms(steps) == without_norms(plain), sentence)
     shapes = [[output for name, output in part if name != "norm"] for part in (steps, plain)]
-    expect(shapes[0] == shapes[1], f"The first convolution has {shapes[0][0][0]} channels. Are they divided by ratio?")
+    sentence = "The first convolution has {count} channels. Are they divided by ratio?"
+    expect(shapes[0] == shapes[1], sentence, count=shapes[0][0][0])
     start = [name for name in names if name.startswith("conv") or name == "norm"]
-    expect(
-        norms != 54, "It is the other way round: batch norm is in the Inception blocks, and not in the first stages."
-    )
-    expect(norms >= 3, f"Only {norms} of the three convolutions of the first two stages have batch norm.")
+    sentence = "It is the other way round: batch norm is in the Inception blocks, and not in the first stages."
+    expect(norms != 54, sentence)
+    expect(norms >= 3, "Only {norms} of the three convolutions of the first two stages have batch norm.", norms=norms)
     first = ["conv 7×7", "norm", "conv 1×1", "norm", "conv 3×3", "norm"]
-    expect(start[:6] == first and norms == 3, f"{norms} convolutions have batch norm. It should be the first three.")
+    sentence = "{norms} convolutions have batch norm. It should be the first three."
+    expect(start[:6] == first and norms == 3, sentence, norms=norms)
     before_relu = all(names[i - 1].startswith("conv") for i, name in enumerate(names) if name == "norm")
     expect(before_relu, "Batch norm belongs between a convolution and its ReLU.")
     expect_same_options(net, GOOGLENET.googlenet(ratio=ratio), what, ("Convolution", "Pooling"))
@@ -239,7 +240,8 @@ def path(my_prediction, without_3x3, measured):
     """Compare with GoogLeNet, the second path of its first block taken out; then look at the two numbers."""
     my_prediction, measured = to_number(my_prediction, "my_prediction"), to_number(measured, "measured")
     for name, accuracy in (("my_prediction", my_prediction), ("measured", measured)):
-        expect(0 <= accuracy <= 1, f"{name} is {accuracy:g}. An accuracy runs from 0 to 1.")
+        sentence = "{name} is {accuracy:g}. An accuracy runs from 0 to 1."
+        expect(0 <= accuracy <= 1, sentence, name=name, accuracy=accuracy)
     expect_callable(without_3x3)
     ratio, shape, what = globals_of(without_3x3).get("ratio", 8), (1, 1, 96, 96), "without_3x3()"
     with mock.patch("d2lhelpers.fit", return_value=History([2.0], [0.5], [0.5], [1.0])):
@@ -250,17 +252,20 @@ def path(my_prediction, without_3x3, measured):
     steps, names = operators(net, shape), [name for name, _ in wanted]
     given = [name for name, _ in steps]
     blocks, large = given.count("concat"), given.count("conv 3×3")
-    expect(blocks == 9, f"{what} has {blocks} Inception blocks, and it should have nine.")
-    expect("norm" in given, f"{what} has no batch norm.")
+    expect(blocks == 9, "{what} has {blocks} Inception blocks, and it should have nine.", what=what, blocks=blocks)
+    expect("norm" in given, "{what} has no batch norm.", what=what)
     expect(large < 10, "All 3 × 3 convolutions are still there. The first block should lack its own.")
     expect(large > 1, "No Inception block has a 3 × 3 path. Only the first should lack it.")
-    expect(large == 9, f"{what} has {large} convolutions of 3 × 3: one in b2 and eight in the other blocks, please.")
-    message = f"Apart from that path, {what} must do what GoogLeNet with batch norm does, in the same order."
-    expect(given == names, message)
+    sentence = "{what} has {large} convolutions of 3 × 3: one in b2 and eight in the other blocks, please."
+    expect(large == 9, sentence, what=what, large=large)
+    sentence = "Apart from that path, {what} must do what GoogLeNet with batch norm does, in the same order."
+    expect(given == names, sentence, what=what)
     shapes = [[output for _, output in part] for part in (steps, wanted)]
-    expect(shapes[0] == shapes[1], f"In {what} a layer has other channels than it should. Are they divided by ratio?")
+    sentence = "In {what} a layer has other channels than it should. Are they divided by ratio?"
+    expect(shapes[0] == shapes[1], sentence, what=what)
     least = by_budget(smoke=0, cpu=0.5, gpu=0.2)
-    expect(measured > least, f"measured is {measured:g}, less than such a network gets. Is it the test accuracy?")
+    sentence = "measured is {measured:g}, less than such a network gets. Is it the test accuracy?"
+    expect(measured > least, sentence, measured=measured)
 
 
 def _without_path(net, ratio):
@@ -279,7 +284,7 @@ def reach(net, split):
     net.initialize(mx.init.One(), force_reinit=True)
     X = nd.zeros((1, 3, 11, 11))
     X[0, :, 5, 5] = 1
-    Y = to_array(net(X), (1, split[0] + split[1][1] + split[2][1] + split[3], 11, 11), "The output of the block")
+    Y = to_array(net(X), (1, split[0] + split[1][1] + split[2][1] + split[3], 11, 11), say("The output of the block"))
     seen = [np.flatnonzero((channel > 0).any(axis=0)) for channel in Y[0]]
     return [int(np.ptp(columns)) + 1 for columns in seen]
 
@@ -305,54 +310,57 @@ def factorise(my_prediction, parameters_saved, factorised):
         split = random_split(range(2, 12))
         c1, c2, c3, c4 = split
         block, what = factorised(*split), f"factorised{split}"
-        expect(isinstance(block, gluon.Block), f"{what} must return a block. Is there a return?")
+        expect(isinstance(block, gluon.Block), "{what} must return a block. Is there a return?", what=what)
         try:
             names = [name for name, _ in operators(block, (1, 3, 11, 11))]
         except ValueError as error:
-            raise NotYet(f"The outputs of the paths in {what} do not fit together. Is each 3 × 3 padded?") from error
-        expect("conv 5×5" not in names, f"There is still a 5 × 5 convolution in {what}.")
-        expect(
-            names.count("conv 3×3") != 2,
-            f"{what} has two 3 × 3 convolutions: one on each path. The third path needs two.",
-        )
-        expect(
-            names.count("conv 3×3") == 3,
-            f"{what} should have three 3 × 3 convolutions; it has {names.count('conv 3×3')}.",
-        )
+            sentence = "The outputs of the paths in {what} do not fit together. Is each 3 × 3 padded?"
+            raise NotYet(say(sentence, what=what)) from error
+        expect("conv 5×5" not in names, "There is still a 5 × 5 convolution in {what}.", what=what)
+        sentence = "{what} has two 3 × 3 convolutions: one on each path. The third path needs two."
+        expect(names.count("conv 3×3") != 2, sentence, what=what)
+        sentence = "{what} should have three 3 × 3 convolutions; it has {count}."
+        expect(names.count("conv 3×3") == 3, sentence, what=what, count=names.count("conv 3×3"))
         convs = sum(name.startswith("conv") for name in names)
-        expect(convs == 7, f"{what} has {convs} convolutions, and it should have seven.")
+        expect(convs == 7, "{what} has {convs} convolutions, and it should have seven.", what=what, convs=convs)
         relus = names.count("relu")
-        expect(relus == convs, f"{what} has {convs} convolutions and {relus} ReLUs. Each convolution has one.")
-        expect(names.count("max pool") == 1, f"The fourth path of {what} begins with a pooling.")
+        sentence = "{what} has {convs} convolutions and {relus} ReLUs. Each convolution has one."
+        expect(relus == convs, sentence, what=what, convs=convs, relus=relus)
+        expect(names.count("max pool") == 1, "The fourth path of {what} begins with a pooling.", what=what)
         views = reach(block, split)
         wanted = [1] * c1 + [3] * c2[1] + [5] * c3[1] + [3] * c4
         expect(5 in views, "No path sees 5 × 5 pixels. Are the two 3 × 3 convolutions one behind the other?")
         second = views[c1 : c1 + c2[1]]
         expect(5 not in second, "The second path sees 5 × 5. Only the third gets two 3 × 3 convolutions.")
-        expect(views == wanted, f"The paths of {what} come in another order, or see another number of pixels.")
+        sentence = "The paths of {what} come in another order, or see another number of pixels."
+        expect(views == wanted, sentence, what=what)
         steps = []
         for name, output in operators(GOOGLENET.Inception(*split), (1, 3, 11, 11)):
             third = [("conv 3×3", output), ("relu", output), ("conv 3×3", output)]
             steps += third if name == "conv 5×5" else [(name, output)]
         order = ", ".join(names)
-        expect(names == [name for name, _ in steps], f"The layers of {what} come in another order: {order}.")
+        sentence = "The layers of {what} come in another order: {order}."
+        expect(names == [name for name, _ in steps], sentence, what=what, order=order)
         total = summary(block, (1, 3, 11, 11)).total_params
         inner = 9 * c3[0] * c3[1] + 9 * c3[1] ** 2 + 2 * c3[1]
         right = summary(GOOGLENET.Inception(*split), (1, 3, 11, 11)).total_params
         right += inner - 25 * c3[0] * c3[1] - c3[1]
         narrow = right - inner + 9 * c3[0] ** 2 + 9 * c3[0] * c3[1] + c3[0] + c3[1]
-        expect(total != narrow, f"The first of the two has {c3[0]} channels in {what}. Give both c3[1].")
+        sentence = "The first of the two has {count} channels in {what}. Give both c3[1]."
+        expect(total != narrow, sentence, count=c3[0], what=what)
         sides = [output[1:] for _, output in operators(block, (1, 3, 11, 11))]
-        expect(sides == [(11, 11)] * len(sides), f"In {what} a layer changes height and width. Give each its padding.")
-        expect(total == right, f"{what} has {total:,} parameters for 3 channels in, and it should have {right:,}.")
+        sentence = "In {what} a layer changes height and width. Give each its padding."
+        expect(sides == [(11, 11)] * len(sides), sentence, what=what)
+        sentence = "{what} has {total:,} parameters for 3 channels in, and it should have {right:,}."
+        expect(total == right, sentence, what=what, total=total, right=right)
     mistakes = (
-        (1056, "The block is right. The number is, too, but not its sign: does the block shrink or grow?"),
-        (7 * 32 * 32, "Chapter 2's rule assumes as many channels in as out. Here 16 go in and 32 come out."),
-        (7 * 16 * 32, "Only the first of the two gets 16 channels. The second gets what the first gives."),
-        (7 * 16 * 16, "Chapter 2's rule assumes as many channels in as out. Here 16 go in and 32 come out."),
-        (-1024, "Nearly: count the biases, too."),
+        (1056, say("The block is right. The number is, too, but not its sign: does the block shrink or grow?")),
+        (7 * 32 * 32, say("Chapter 2's rule assumes as many channels in as out. Here 16 go in and 32 come out.")),
+        (7 * 16 * 32, say("Only the first of the two gets 16 channels. The second gets what the first gives.")),
+        (7 * 16 * 16, say("Chapter 2's rule assumes as many channels in as out. Here 16 go in and 32 come out.")),
+        (-1024, say("Nearly: count the biases, too.")),
     )
-    otherwise = "The block is right. Count the parameters of both blocks for 192 channels in: d2l.summary does it."
+    otherwise = say("The block is right. Count the parameters of both blocks for 192 channels in: d2l.summary does it.")
     expect_same(saved, -1056.0, mistakes, otherwise, 0)
 
 
@@ -373,12 +381,13 @@ def bug(parallel_class):
     expect_callable(parallel_class)
     for widths in ((4, 4), (3, 5), (2, 4, 6)):
         paths = random_paths(widths)
-        block, what = parallel_class(*paths), f"Parallel of {len(paths)} paths"
+        block, what = parallel_class(*paths), say("Parallel of {count} paths", count=len(paths))
         hybrid = isinstance(block, gluon.HybridBlock)
         expect(hybrid, "Parallel must stay an nn.HybridBlock, so that it can be compiled.")
         known = set(block.collect_params())
         missing = [name for path in paths for name in path.collect_params() if name not in known]
-        expect(not missing, f"collect_params() of {what} lacks {len(missing)} of {2 * len(widths)} parameters.")
+        sentence = "collect_params() of {what} lacks {missing} of {count} parameters."
+        expect(not missing, sentence, what=what, missing=len(missing), count=2 * len(widths))
         block.initialize(mx.init.Normal(0.5), force_reinit=True)
         X = nd.array(RANDOM.normal(size=(4, 4, 4, 4)))
         wanted = _expect_joined(block(X), [path(X).asnumpy() for path in paths], what)
@@ -390,23 +399,23 @@ def bug(parallel_class):
             Y.backward(head)
             trained = [parameter for path in paths for parameter in path.collect_params().values()]
             frozen = [parameter.name for parameter in trained if parameter.grad_req != "write"]
-            expect(not frozen, f"The paths of {what} cannot be trained: their parameters are frozen.")
+            expect(not frozen, "The paths of {what} cannot be trained: their parameters are frozen.", what=what)
             gradients.append([parameter.grad().asnumpy() for parameter in trained])
         agree = (same(ours, theirs) for ours, theirs in zip(*gradients, strict=True))
-        expect(all(agree), f"The gradients in the paths of {what} are not right. Does something stop them on the way?")
+        sentence = "The gradients in the paths of {what} are not right. Does something stop them on the way?"
+        expect(all(agree), sentence, what=what)
         names = [name for name, _ in operators(block, X.shape)]
-        expect("concat" in names, f"{what} cannot be compiled. Does hybrid_forward only use F, X and the paths?")
+        sentence = "{what} cannot be compiled. Does hybrid_forward only use F, X and the paths?"
+        expect("concat" in names, sentence, what=what)
         block.hybridize()
-        expect(
-            same(to_array(block(X), wanted.shape, "The output"), wanted),
-            f"{what} computes something else when hybridised.",
-        )
+        sentence = "{what} computes something else when hybridised."
+        expect(same(to_array(block(X), wanted.shape, say("The output")), wanted), sentence, what=what)
         copy = parallel_class(*random_paths(widths))
         with tempfile.TemporaryDirectory() as folder:
             file = str(Path(folder) / "block.params")
             block.save_parameters(file)
             copy.load_parameters(file)
-        expect(same(copy(X).asnumpy(), wanted), f"{what}, saved and loaded, computes something else.")
+        expect(same(copy(X).asnumpy(), wanted), "{what}, saved and loaded, computes something else.", what=what)
 
 
 def random_paths(widths):
@@ -417,18 +426,21 @@ def random_paths(widths):
 
 def _expect_joined(Y, outputs, what):
     """Return the outputs, joined on the channels, if that is what Y is."""
-    expect(isinstance(Y, nd.NDArray), f"{what} must give one array; it gives a {type(Y).__name__}.")
+    sentence = "{what} must give one array; it gives a {kind}."
+    expect(isinstance(Y, nd.NDArray), sentence, what=what, kind=type(Y).__name__)
     wanted, kept = np.concatenate(outputs, axis=1), outputs[:-1]
-    mistakes = [(np.concatenate(kept, axis=1), f"{what} leaves out the last path.")]
+    mistakes = [(np.concatenate(kept, axis=1), say("{what} leaves out the last path.", what=what))]
     if len({output.shape for output in outputs}) == 1:
-        mistakes.append((sum(outputs), "The outputs are added. They must stand one behind the other, as channels."))
-        for axis, name in ((0, "batch"), (2, "height"), (3, "width")):
-            message = f"The outputs are joined along the {name}. Which axis has the channels?"
+        message = say("The outputs are added. They must stand one behind the other, as channels.")
+        mistakes.append((sum(outputs), message))
+        for axis, name in ((0, say("batch")), (2, say("height")), (3, say("width"))):
+            message = say("The outputs are joined along the {name}. Which axis has the channels?", name=name)
             mistakes += [(np.concatenate(parts, axis=axis), message) for parts in (outputs, kept)]
     for wrong, message in mistakes:
         expect(Y.shape != wrong.shape or not same(Y.asnumpy(), wrong), message)
-    Y = to_array(Y, wanted.shape, f"The output of {what}")
-    expect(same(Y, wanted), f"{what} has the right shape, but not the outputs of its paths one behind the other.")
+    Y = to_array(Y, wanted.shape, say("The output of {what}", what=what))
+    sentence = "{what} has the right shape, but not the outputs of its paths one behind the other."
+    expect(same(Y, wanted), sentence, what=what)
     return wanted
 
 
@@ -447,24 +459,26 @@ def _expect_joined(Y, outputs, what):
 def design(my_splits, my_net):
     """Count the MACs, look whether the network has these blocks, and measure the test accuracy."""
     blocks = list(my_splits) if isinstance(my_splits, (tuple, list)) else []
-    form = f"my_splits must have the form ((c1, (c2a, c2), (c3a, c3), c4), ...); it is {shorten(repr(my_splits), 60)}."
-    expect(blocks and all(map(_is_split, blocks)), form)
+    sentence = "my_splits must have the form ((c1, (c2a, c2), (c3a, c3), c4), ...); it is {given}."
+    expect(blocks and all(map(_is_split, blocks)), sentence, given=shorten(repr(my_splits), 60))
     sizes = [size for c1, c2, c3, c4 in blocks for size in (c1, *c2, *c3, c4)]
     whole = all(isinstance(size, (int, np.integer)) and size is not True and size > 0 for size in sizes)
     expect(whole, "Channels are whole numbers above 0.")
     expect(len(blocks) > 1, "my_splits has one block, and there should be at least two.")
     macs = summary(GOOGLENET.googlenet_28(my_splits), (1, 1, 28, 28)).total_macs
-    expect(macs <= MACS, f"It needs {macs:,} MACs, and at most {MACS:,} are allowed.")
+    expect(macs <= MACS, "It needs {macs:,} MACs, and at most {most:,} are allowed.", macs=macs, most=MACS)
     good = isinstance(my_net, gluon.Block)
-    expect(good, f"my_net must be the trained network; this is a {type(my_net).__name__}.")
+    expect(good, "my_net must be the trained network; this is a {kind}.", kind=type(my_net).__name__)
     expect(is_settled(my_net), "my_net has no weights yet, or not all of them. Train it with d2l.fit.")
     built = operators(GOOGLENET.googlenet_28(my_splits), (1, 1, 28, 28))
     expect(operators(my_net, (1, 1, 28, 28)) == built, "my_net is not googlenet_28(my_splits).")
     device = next(iter(my_net.collect_params().values())).list_ctx()[0]
     _, test_iter = load_data_fashion_mnist(128, test_size=2048, ctx=device)
     accuracy, least = evaluate_accuracy(test_iter, my_net), by_budget(smoke=0, cpu=0.82, gpu=0.82)
-    result = f"It gets {accuracy:.1%} of the test images right, and {least:.0%} are asked for."
-    expect(accuracy >= least, f"{result} Train it longer, or on more images; then try other splits.")
+    sentence = "It gets {accuracy:.1%} of the test images right, and {least:.0%} are asked for."
+    result = say(sentence, accuracy=accuracy, least=least)
+    advice = say("Train it longer, or on more images; then try other splits.")
+    expect(accuracy >= least, join(result, advice))
 
 
 def _is_split(split):
@@ -491,31 +505,33 @@ def smoothing(smoothed_loss):
         logits = nd.array(RANDOM.normal(scale=scale, size=(batch, classes)))
         y = RANDOM.integers(classes, size=batch)
         loss = smoothed_loss(logits, nd.array(y, dtype="int32"), epsilon)
-        expect(isinstance(loss, nd.NDArray), f"smoothed_loss must return an NDArray, not a {type(loss).__name__}.")
+        sentence = "smoothed_loss must return an NDArray, not a {kind}."
+        expect(isinstance(loss, nd.NDArray), sentence, kind=type(loss).__name__)
         one = loss.shape != (batch,) and loss.size == 1
         expect(not one, "It returns one number. A loss for d2l.train has one for each image: do not average over them.")
         z = logits.asnumpy().astype(np.float64)
         z = z - z.max(axis=1, keepdims=True)
         log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
-        right, case = log_p[np.arange(batch), y], f"epsilon = {epsilon:g} and {classes} classes"
+        right = log_p[np.arange(batch), y]
         wanted = -(1 - epsilon) * right - epsilon * log_p.mean(axis=1)
         others = (log_p.sum(axis=1) - right) / (classes - 1)
         mistakes = (
-            (-right, "That is plain cross-entropy. Does it use epsilon?"),
-            (-wanted, "The sign is wrong: a loss is small where the prediction is good."),
+            (-right, say("That is plain cross-entropy. Does it use epsilon?")),
+            (-wanted, say("The sign is wrong: a loss is small where the prediction is good.")),
+            (-(1 - epsilon) * right - epsilon * others, say("The true class gets a share of ε, too: all K get ε / K.")),
             (
-                -(1 - epsilon) * right - epsilon * others,
-                "The true class gets a share of ε, too: all K get ε / K.",
+                -right - epsilon * log_p.mean(axis=1),
+                say("The targets must add up to 1. What is left for the true class?"),
             ),
-            (-right - epsilon * log_p.mean(axis=1), "The targets must add up to 1. What is left for the true class?"),
-            (-(1 - epsilon) * right - epsilon * log_p.sum(axis=1), "Each class gets ε / K, and yours gets ε."),
-            (-(1 - epsilon) * right, "The other classes have a target, too: ε / K."),
-            (-epsilon * right - (1 - epsilon) * log_p.mean(axis=1), "ε and 1 − ε have changed places."),
+            (-(1 - epsilon) * right - epsilon * log_p.sum(axis=1), say("Each class gets ε / K, and yours gets ε.")),
+            (-(1 - epsilon) * right, say("The other classes have a target, too: ε / K.")),
+            (-epsilon * right - (1 - epsilon) * log_p.mean(axis=1), say("ε and 1 − ε have changed places.")),
         )
         finite = np.isfinite(loss.asnumpy()).all()
         expect(finite, "For large logits it is not finite: log(softmax) underflows. Use nd.log_softmax.")
-        loss = to_array(loss, (batch,), "The loss")
-        expect_same(loss, wanted, mistakes, f"The loss for {case} is not right.", 1e-4)
+        loss = to_array(loss, (batch,), say("The loss"))
+        sentence = "The loss for epsilon = {epsilon:g} and {classes} classes is not right."
+        expect_same(loss, wanted, mistakes, say(sentence, epsilon=epsilon, classes=classes), 1e-4)
         expect_gradient(smoothed_loss, logits, y, epsilon, np.exp(log_p))
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from IPython.utils.capture import capture_output
 
 from ..arguments import NUMPY
+from ..language import Sentence, say
 from ..runtime import mx, try_gpu
 
 try:
@@ -28,7 +29,8 @@ except ImportError:  # a system without limits
 SECONDS = 20  # what a check may take; on two quiet cores none takes one
 MEMORY = 2**31  # bytes that a check may take on top of what the kernel has: more than any needs
 
-NOT_ATTEMPTED, NOT_YET, RIGHT = "not attempted yet", "not yet", "right"
+# What a verdict's status is compared with, in whatever language it is shown
+NOT_ATTEMPTED, NOT_YET, RIGHT = (word.template for word in (say("not attempted yet"), say("not yet"), say("right")))
 _LOOKS = {NOT_ATTEMPTED: ("○", "#777777"), NOT_YET: ("✗", "#D55E00"), RIGHT: ("✓", "#009E73")}
 
 
@@ -46,7 +48,7 @@ class Exercise:
 
     Attributes:
         name: chapter and exercise, such as `bn.freeze`.
-        title: as in the chapter's heading.
+        title: as in the chapter's heading; like `why` and the hints in English, and shown in the reader's language.
         difficulty: from ●○○ to ●●●.
         minutes: that it takes.
         check: takes the answer's parts; raises `NotYet` unless they are right.
@@ -89,21 +91,27 @@ class Verdict:
     Attributes:
         name: of the exercise.
         status: `not attempted yet`, `not yet` or `right`.
-        message: what is wrong and what to try, or why the answer matters.
+        sentence: what is wrong and what to try, or why the answer matters.
     """
 
     name: str
     status: str
-    message: str
+    sentence: str | Sentence
+
+    @property
+    def message(self):
+        """The sentence in the reader's language."""
+        return str(self.sentence)
 
     def __str__(self):
-        return f"{self.name}: {self.status}. {self.message}"
+        values = {"name": self.name, "status": say(self.status), "sentence": self.sentence}
+        return str(say("{name}: {status}. {sentence}", **values))
 
     __repr__ = __str__
 
     def _repr_html_(self):
         sign, colour = _LOOKS[self.status]
-        return box(f"{sign} {self.status}", self.message, colour)
+        return box(f"{sign} {say(self.status)}", self.message, colour)
 
 
 def box(title, text, colour):
@@ -115,7 +123,8 @@ def box(title, text, colour):
         colour (str): of the bar, as #rrggbb.
     """
     style = f"border-left: 6px solid {colour}; background: {colour}22; padding: 0.5em 0.8em; max-width: 50em"
-    return f'<div style="{style}"><b>{html.escape(title)}.</b> {html.escape(text)}</div>'
+    title = say("{title}.", title=html.escape(title))
+    return f'<div style="{style}"><b>{title}</b> {html.escape(text)}</div>'
 
 
 class _Counter:
@@ -225,13 +234,20 @@ _NOT_LEARNERS = tuple({str(Path(__file__).parents[1]), *map(sysconfig.get_path, 
 def _explain(error):
     """Say what the learner's code raised, and where."""
     if "MXNet numpy ndarray" in str(error):
-        return f"Your code stopped: {NUMPY}".rstrip(".")
+        return say("Your code stopped: {reason}", reason=NUMPY)
     text = str(error).rpartition("Check failed: ")[2].strip().partition("\n")[0]  # MXNet puts a stack around it
     name = type(error).__name__
     text = f"{name}: {shorten(text)}" if text else name
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_NOT_LEARNERS)]
-    place = f", in line {own[-1].lineno} of its cell: {shorten(own[-1].line)}" if own and own[-1].line else ""
-    return f"Your code stopped with {text}{place}".rstrip(".")
+    if own and own[-1].line:
+        sentence = "Your code stopped with {error}, in line {number} of its cell: {line}."
+        return say(sentence, error=text, number=own[-1].lineno, line=shorten(own[-1].line).rstrip("."))
+    return say("Your code stopped with {error}.", error=text.rstrip("."))
+
+
+def join(one, other):
+    """Return two sentences, one after the other."""
+    return say("{one} {other}", one=one, other=other)
 
 
 def judge(exercise, answer, seconds=SECONDS):
@@ -246,11 +262,12 @@ def judge(exercise, answer, seconds=SECONDS):
     Returns:
         Verdict: always; only the stop button gets through.
     """
-    hint = f'For a hint: d2l.hint("{exercise.name}").'
+    hint = say('For a hint: d2l.hint("{name}").', name=exercise.name)
     parts = inspect.signature(exercise.check).parameters
     if len(answer) != len(parts):
         call = f'd2l.check("{exercise.name}", {", ".join(parts)})'
-        return Verdict(exercise.name, NOT_ATTEMPTED, f"Hand over {len(parts)} of your results: {call}. {hint}")
+        reason = say("Hand over {count} of your results: {call}.", count=len(parts), call=call)
+        return Verdict(exercise.name, NOT_ATTEMPTED, join(reason, hint))
     counter = _Counter()
     try:
         with _same_state(), _memory_limit(MEMORY), _quietly(counter), _time_limit(seconds):
@@ -258,24 +275,25 @@ def judge(exercise, answer, seconds=SECONDS):
                 raise NotImplementedError("exercise")
             exercise.check(*answer)
             mx.nd.waitall()  # errors of MXNet's threads show only here
-        status, message = RIGHT, exercise.why
-    except NotYet as reason:
-        status, message = NOT_YET, f"{reason} {hint}"
+        reason = None
+    except NotYet as error:
+        (reason,) = error.args
     except _TimeIsUp:
-        status = NOT_YET
-        message = f"Your code was still running after {seconds:g} seconds. Is there a loop that never ends? {hint}"
+        sentence = "Your code was still running after {seconds:g} seconds. Is there a loop that never ends?"
+        reason = say(sentence, seconds=seconds)
     except MemoryError:
-        status, message = NOT_YET, f"Your code asked for more memory than there is. How large is what it makes? {hint}"
+        reason = say("Your code asked for more memory than there is. How large is what it makes?")
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         if isinstance(error, NotImplementedError) and str(error).startswith("exercise"):
-            return Verdict(
-                exercise.name, NOT_ATTEMPTED, f"Fill in the whole stub, run it, then run this cell again. {hint}"
-            )
-        status, message = NOT_YET, f"{_explain(error)}. {hint}"
+            reason = say("Fill in the whole stub, run it, then run this cell again.")
+            return Verdict(exercise.name, NOT_ATTEMPTED, join(reason, hint))
+        reason = _explain(error)
     with contextlib.suppress(mx.base.MXNetError):  # what is still queued may fail as well
         mx.nd.waitall()
+    sentence = join(reason, hint) if reason else say(exercise.why)
     if counter.lines:
-        message += f" (What your code printed meanwhile is not shown: {counter.lines:,} lines.)"
-    return Verdict(exercise.name, status, message)
+        note = say("(What your code printed meanwhile is not shown: {lines:,} lines.)", lines=counter.lines)
+        sentence = join(sentence, note)
+    return Verdict(exercise.name, NOT_YET if reason else RIGHT, sentence)

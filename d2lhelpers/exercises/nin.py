@@ -1,10 +1,12 @@
 """Checks of chapter 3, NiN."""
 
+import functools
 import itertools
 
 import numpy as np
 
 from ..arguments import as_numpy
+from ..language import say
 from ..networks.graph import layers_of
 from ..networks.summary import summary
 from ..runtime import mx
@@ -23,7 +25,7 @@ from .comparing import (
     to_array,
     to_number,
 )
-from .judging import Exercises, shorten
+from .judging import Exercises, join, shorten
 
 autograd, gluon, init, nd = mx.autograd, mx.gluon, mx.init, mx.nd
 nn = gluon.nn
@@ -49,6 +51,10 @@ def one_by_one_arguments():
         )
 
 
+def _output_for(X, weight):
+    return say("The output for X of shape {X} and weight of shape {weight}", X=X.shape, weight=weight.shape)
+
+
 @exercises.add(
     "by-hand",
     title="A 1 × 1 convolution without convolution",
@@ -70,36 +76,36 @@ def by_hand(one_by_one):
         answer = one_by_one(X.copy(), weight.copy(), bias.copy())
         shape = getattr(answer, "shape", None)
         one_image = len(X) > 1 and shape in (wanted.shape[1:], (1, *wanted.shape[1:]))
-        expect(not one_image, f"X has {len(X)} images, and the output only one. Treat all of them.")
-        answer = to_array(
-            answer, wanted.shape, f"The output for X of shape {X.shape} and weight of shape {weight.shape}"
-        )
+        expect(not one_image, "X has {count} images, and the output only one. Treat all of them.", count=len(X))
+        answer = to_array(answer, wanted.shape, _output_for(X, weight))
         no_bias = wanted - column
         transposed = convolution(X, weight.T, bias) if len(set(weight.shape)) == 1 else 0
         mistakes = [
-            (no_bias, "The bias is missing."),
-            (np.maximum(wanted, 0), "There is a ReLU in it. A convolution by itself has none."),
-            (transposed, "The weight is transposed. Its rows belong to the outputs, its columns to the inputs."),
-            (wanted.swapaxes(2, 3), "Height and width are swapped on the way."),
+            (no_bias, say("The bias is missing.")),
+            (np.maximum(wanted, 0), say("There is a ReLU in it. A convolution by itself has none.")),
+            (transposed, say("The weight is transposed. Its rows belong to the outputs, its columns to the inputs.")),
+            (wanted.swapaxes(2, 3), say("Height and width are swapped on the way.")),
         ]
         if len({*X.shape[1:], len(weight)}) == 1:
-            mistakes.append((no_bias + bias, "The bias is added along the width. Which axis has the outputs?"))
-            message = "The axes of the output are in the wrong order: (batch, outputs, height, width) is wanted."
+            mistakes.append((no_bias + bias, say("The bias is added along the width. Which axis has the outputs?")))
+            message = say("The axes of the output are in the wrong order: (batch, outputs, height, width) is wanted.")
             mistakes += [(wanted.transpose(0, *order), message) for order in itertools.permutations((1, 2, 3))]
-            for product, axis in ((weight @ X, "height"), (X @ weight.T, "width")):
-                message = f"The sum runs along the {axis}. It must run over the channels; a reshape does not move them."
+            sentence = "The sum runs along the {axis}. It must run over the channels; a reshape does not move them."
+            for product, axis in ((weight @ X, say("height")), (X @ weight.T, say("width"))):
+                message = say(sentence, axis=axis)
                 mistakes += [(product + b, message) for b in (0, bias, bias[:, None], column)]
         for left in MISTAKES:
-            message = "A reshape mixes channels and pixels. It moves no numbers: move the channel axis first."
+            message = say("A reshape mixes channels and pixels. It moves no numbers: move the channel axis first.")
             mistakes.append((dense_at_every_pixel(X, weight, bias, left), message))
-        expect_same(answer, wanted, mistakes, "The numbers are not those of nn.Conv2D with this weight and bias.")
+        expect_same(answer, wanted, mistakes, say("The numbers are not those of nn.Conv2D with this weight and bias."))
 
 
 LEFT = {
-    "way in": "A row of pixels must hold the channels of one pixel, and it does not.",
-    "product": "The matrix in the product is not the transposed weight: compare the two on a small example.",
-    "way back": "The rows of the result are pixels. Where do the outputs go when they are reshaped?",
+    "way in": say("A row of pixels must hold the channels of one pixel, and it does not."),
+    "product": say("The matrix in the product is not the transposed weight: compare the two on a small example."),
+    "way back": say("The rows of the result are pixels. Where do the outputs go when they are reshaped?"),
 }
+COUNTS = {3: say("All three are still in it."), 2: say("One is repaired."), 1: say("Two are repaired.")}
 MISTAKES = [set(left) for number in (3, 2, 1) for left in itertools.combinations(LEFT, number)]
 
 
@@ -133,16 +139,13 @@ def bug(repaired):
     for X, weight, bias in one_by_one_arguments():
         wanted = convolution(X, weight, bias)
         answer = repaired(X.copy(), weight.copy(), bias.copy())
-        answer = to_array(
-            answer, wanted.shape, f"The output for X of shape {X.shape} and weight of shape {weight.shape}"
-        )
+        answer = to_array(answer, wanted.shape, _output_for(X, weight))
         mistakes = []
         for left in MISTAKES:
-            message = " ".join(LEFT[mistake] for mistake in LEFT if mistake in left)
-            count = {3: "All three are still in it", 2: "One is repaired", 1: "Two are repaired"}[len(left)]
-            mistakes.append((dense_at_every_pixel(X, weight, bias, left), f"{count}. {message}"))
-        mistakes.append((wanted - bias[:, None, None], "Now the bias is missing, which was right before."))
-        otherwise = "The numbers are not those of a 1 × 1 convolution. Compare with one_by_one on a small example."
+            messages = [COUNTS[len(left)], *(LEFT[mistake] for mistake in LEFT if mistake in left)]
+            mistakes.append((dense_at_every_pixel(X, weight, bias, left), functools.reduce(join, messages)))
+        mistakes.append((wanted - bias[:, None, None], say("Now the bias is missing, which was right before.")))
+        otherwise = say("The numbers are not those of a 1 × 1 convolution. Compare with one_by_one on a small example.")
         expect_same(answer, wanted, mistakes, otherwise)
 
 
@@ -160,27 +163,27 @@ def bug(repaired):
 )
 def guess_loss(loss, classes):
     """Compare with ln 1000 and exp 1.609."""
-    loss, classes = to_number(loss, "The loss"), to_number(classes, "The number of classes")
-    natural = "The losses here use the natural logarithm, to the base e."
+    loss, classes = to_number(loss, say("The loss")), to_number(classes, say("The number of classes"))
+    natural = say("The losses here use the natural logarithm, to the base e.")
+    negative = say("A cross-entropy is never negative: the logarithm of a probability is, so it gets a minus.")
     mistakes = (
         (np.log2(1000), natural),
         (np.log10(1000), natural),
-        (-np.log(1000), "A cross-entropy is never negative: the logarithm of a probability is, so it gets a minus."),
-        (np.log(10), "That is the plateau of ten classes, and there are a thousand."),
-        (1 / 1000, "That is the probability of each class. Which loss belongs to it?"),
-        (1 - 1 / 1000, "That is how often the guess is wrong. Which loss belongs to it?"),
+        (-np.log(1000), negative),
+        (np.log(10), say("That is the plateau of ten classes, and there are a thousand.")),
+        (1 / 1000, say("That is the probability of each class. Which loss belongs to it?")),
+        (1 - 1 / 1000, say("That is how often the guess is wrong. Which loss belongs to it?")),
     )
-    expect_same(
-        loss, np.log(1000), mistakes, f"The loss is not {loss:g}. Which probability gets the true class?", 0.005
-    )
+    otherwise = say("The loss is not {loss:g}. Which probability gets the true class?", loss=loss)
+    expect_same(loss, np.log(1000), mistakes, otherwise, 0.005)
     mistakes = (
         (2**1.609, natural),
         (10**1.609, natural),
-        (10, "Between ten classes the loss would be 2.303: this network knows a little more."),
-        (np.exp(-1.609), "That is the probability of each class. So how many are there?"),
-        (10 * 1.609 / np.log(10), "The loss is no share of 2.303: it grows with the logarithm of the classes."),
+        (10, say("Between ten classes the loss would be 2.303: this network knows a little more.")),
+        (np.exp(-1.609), say("That is the probability of each class. So how many are there?")),
+        (10 * 1.609 / np.log(10), say("The loss is no share of 2.303: it grows with the logarithm of the classes.")),
     )
-    otherwise = f"A blind guess between {classes:g} classes has another loss."
+    otherwise = say("A blind guess between {classes:g} classes has another loss.", classes=classes)
     expect_same(classes, np.exp(1.609), mistakes, otherwise, 0.01)
 
 
@@ -205,20 +208,22 @@ def memory(prediction, activation_memory):
     dense = nn.Sequential()
     dense.add(nn.Dense(int(RANDOM.integers(5, 20))), nn.Dense(3))
     for name, net, image in (
-        ("NiN with few channels", NIN.nin(ratio=8), (1, 96, 96)),
-        ("VGG with few channels", VGG.vgg(VGG.slim(VGG.VGG_11)), (1, 64, 96)),
-        ("two dense layers", dense, (int(RANDOM.integers(20, 40)),)),
+        (say("NiN with few channels"), NIN.nin(ratio=8), (1, 96, 96)),
+        (say("VGG with few channels"), VGG.vgg(VGG.slim(VGG.VGG_11)), (1, 64, 96)),
+        (say("two dense layers"), dense, (int(RANDOM.integers(20, 40)),)),
     ):
         batch = int(RANDOM.choice((3, 5, 7)))
-        what = f"For {name} and input_shape {(batch, *image)}"
-        answer = to_number(activation_memory(net, (batch, *image)), f"{what}, the memory")
-        rights, wrongs = _bytes_of(net, image, batch)
+        shape = (batch, *image)
+        what = say("For {name} and input_shape {shape}, the memory", name=name, shape=shape)
+        answer = to_number(activation_memory(net, shape), what)
+        rights, mistakes = _bytes_of(net, image, batch)
         if any(same(answer, right, 1e-9) for right in rights):
             continue
-        mistakes = [(wrong, message) for message, wrong in wrongs.items()]
-        expect_same(answer, rights[0], mistakes, f"{what} it must be {rights[0]:,} bytes; it is {answer:,g}.", 1e-9)
-    message = "The function is right, your prediction is not: use it on vgg(VGG_11), with 128 images of 224 × 224."
-    expect(prediction == "outputs", message)
+        sentence = "For {name} and input_shape {shape} it must be {right:,} bytes; it is {answer:,g}."
+        otherwise = say(sentence, name=name, shape=shape, right=rights[0], answer=answer)
+        expect_same(answer, rights[0], mistakes, otherwise, 1e-9)
+    sentence = "The function is right, your prediction is not: use it on vgg(VGG_11), with 128 images of 224 × 224."
+    expect(prediction == "outputs", sentence)
 
 
 def _bytes_of(net, image, batch):
@@ -235,25 +240,25 @@ def _bytes_of(net, image, batch):
     rights = [4 * batch * (whole + extra) for extra in (numbers["Activation"] + view, 0, view, relu, relu + view)]
     rows = sum(int(np.prod(row.output_shape)) for row in table.layers)
     right, one = rights[0], rights[0] // batch
-    return rights, {
-        "That is the memory for one image. The batch has more.": one,
-        "You count numbers. How many bytes has each?": right // 4,
-        "You count the numbers of one image. How many images has the batch, and how many bytes a number?": one // 4,
-        "The batch is counted twice: the rows leave the batch axis out, so multiply by it once.": batch * right,
-        "Each number has four bytes here, not eight.": 2 * right,
-        "Give the memory in bytes, not in thousands or millions.": right / 1e6,
-        "Give the memory in bytes, not in units of 2²⁰.": right / 2**20,
-        "That is the output of the last row only. All layers are kept.": 4
-        * batch
-        * int(np.prod(table.layers[-1].output_shape)),
-        "That is the memory of the parameters. Look at the outputs.": 4 * table.total_params,
-        "That is the number of parameters. Look at the outputs.": table.total_params,
-        "The parameters are the same for all images. Look at the outputs.": 4 * batch * table.total_params,
-        "The input is no output of a layer: add up the rows only.": right + 4 * batch * int(np.prod(image)),
-        "A row of d2l.summary is a whole block, and shows its last output only. Count the outputs inside it.": 4
-        * batch
-        * rows,
-    }
+    last = int(np.prod(table.layers[-1].output_shape))
+    both = say("You count the numbers of one image. How many images has the batch, and how many bytes a number?")
+    twice = say("The batch is counted twice: the rows leave the batch axis out, so multiply by it once.")
+    inside = say("A row of d2l.summary is a whole block, and shows its last output only. Count the outputs inside it.")
+    return rights, (
+        (one, say("That is the memory for one image. The batch has more.")),
+        (right // 4, say("You count numbers. How many bytes has each?")),
+        (one // 4, both),
+        (batch * right, twice),
+        (2 * right, say("Each number has four bytes here, not eight.")),
+        (right / 1e6, say("Give the memory in bytes, not in thousands or millions.")),
+        (right / 2**20, say("Give the memory in bytes, not in units of 2²⁰.")),
+        (4 * batch * last, say("That is the output of the last row only. All layers are kept.")),
+        (4 * table.total_params, say("That is the memory of the parameters. Look at the outputs.")),
+        (table.total_params, say("That is the number of parameters. Look at the outputs.")),
+        (4 * batch * table.total_params, say("The parameters are the same for all images. Look at the outputs.")),
+        (right + 4 * batch * int(np.prod(image)), say("The input is no output of a layer: add up the rows only.")),
+        (4 * batch * rows, inside),
+    )
 
 
 def block_with(sizes, num_channels, kernel_size, strides, padding, norm=None):
@@ -279,27 +284,31 @@ def block_with(sizes, num_channels, kernel_size, strides, padding, norm=None):
 )
 def three(prediction, block_3x3):
     """Compare the block with the chapter's, layer by layer, then on the same parameters."""
-    prediction = to_number(prediction, "Your prediction")
+    prediction = to_number(prediction, say("Your prediction"))
     mistakes = (
-        (3, "3 × 3 is three pixels wide and three high. How many weights are that for each pair of channels?"),
-        (1 / 9, "That is how many times fewer the 1 × 1 layers have. Turn it round."),
-        (18, "That counts both layers of one block against one layer of the other."),
+        (3, say("3 × 3 is three pixels wide and three high. How many weights are that for each pair of channels?")),
+        (1 / 9, say("That is how many times fewer the 1 × 1 layers have. Turn it round.")),
+        (18, say("That counts both layers of one block against one layer of the other.")),
     )
-    expect_same(prediction, 9, mistakes, f"{prediction:g} times as many is not right. Count them for 2 channels.", 0.01)
+    otherwise = say("{prediction:g} times as many is not right. Count them for 2 channels.", prediction=prediction)
+    expect_same(prediction, 9, mistakes, otherwise, 0.01)
     expect_callable(block_3x3)
     for norm in (None, nn.BatchNorm):
         arguments = (6, 5, 2, 2) if norm else (4, 7, 1, 1)
         net, reference = block_3x3(*arguments, norm), block_with((3, 3), *arguments, norm)
-        what = f"block_3x3{arguments[:4]}" + (" with batch norm" if norm else "")
-        expect(isinstance(net, gluon.Block), f"{what} must return a block. Is there a return?")
+        what = f"block_3x3{arguments[:4]}"
+        what = say("{what} with batch norm", what=what) if norm else what
+        expect(isinstance(net, gluon.Block), "{what} must return a block. Is there a return?", what=what)
         steps, wanted = operators(net, (2, 3, 21, 21)), operators(reference, (2, 3, 21, 21))
         names, expected = [name for name, _ in steps], [name for name, _ in wanted]
-        expect(names.count("conv 1×1") == 0, f"{what} still has a 1 × 1 convolution.")
+        expect(names.count("conv 1×1") == 0, "{what} still has a 1 × 1 convolution.", what=what)
         convs = [name for name in names if name.startswith("conv")]
         right = [name for name in expected if name.startswith("conv")]
-        expect(convs == right, f"{what} has the convolutions {', '.join(convs)}; it should have {', '.join(right)}.")
+        sentence = "{what} has the convolutions {convs}; it should have {right}."
+        expect(convs == right, sentence, what=what, convs=", ".join(convs), right=", ".join(right))
         counts = names.count("norm"), expected.count("norm")
-        expect(counts[0] == counts[1], f"{what} has {counts[0]} batch norms; it should have {counts[1]}. Use norm.")
+        sentence = "{what} has {count} batch norms; it should have {wanted}. Use norm."
+        expect(counts[0] == counts[1], sentence, what=what, count=counts[0], wanted=counts[1])
         _expect_same_network(net, reference, (2, 3, 21, 21), what, "nin_block")
 
 
@@ -308,19 +317,21 @@ def _expect_same_network(net, reference, shape, what, original):
     steps, wanted = operators(net, shape), operators(reference, shape)
     names, expected = ([name for name, _ in one] for one in (steps, wanted))
     yours = shorten(", ".join(names), 200)
-    expect(names == expected, f"Else {what} must be as {original} is: convolution, norm, ReLU … Yours does: {yours}.")
+    sentence = "Else {what} must be as {original} is: convolution, norm, ReLU … Yours does: {yours}."
+    expect(names == expected, sentence, what=what, original=original, yours=yours)
     for (name, ours), (_, theirs) in zip(steps, wanted, strict=True):
-        expect(ours == theirs, f"In {what} the output of a {name} has the shape {ours}, and it should have {theirs}.")
+        sentence = "In {what} the output of a {name} has the shape {ours}, and it should have {theirs}."
+        expect(ours == theirs, sentence, what=what, name=name, ours=ours, theirs=theirs)
     expect_same_options(net, reference, what)
     X = nd.array(RANDOM.uniform(size=shape))
     for network, weights in ((net, init.Zero()), (reference, init.MSRAPrelu(factor_type="in", slope=0))):
         network.initialize(weights, force_reinit=True)
         Y = network(X[:1])
-    to_array(net(X[:1]), Y.shape, f"The output of {what} for one image")
+    to_array(net(X[:1]), Y.shape, say("The output of {what} for one image", what=what))
     draw_parameters(reference)
     copy_parameters(reference, net)
-    message = f"With the same weights {what} computes something else than it should. Compare it with {original}."
-    expect(same(net(X).asnumpy(), reference(X).asnumpy(), 1e-3), message)
+    sentence = "With the same weights {what} computes something else than it should. Compare it with {original}."
+    expect(same(net(X).asnumpy(), reference(X).asnumpy(), 1e-3), sentence, what=what, original=original)
 
 
 def nin_ending(*end, norm=None, **options):
@@ -352,21 +363,18 @@ def one_step(nin_late):
     for norm, ratio, last_pool in ((None, 8, False), (nn.BatchNorm, 4, True)):
         net, wide, side = nin_late(norm, ratio, last_pool), 384 // ratio, 96
         what = f"nin_late({'nn.BatchNorm' if norm else None}, {ratio}, {last_pool})"
-        expect(isinstance(net, gluon.Block), f"{what} must return a network. Is there a return?")
+        expect(isinstance(net, gluon.Block), "{what} must return a network. Is there a return?", what=what)
         end = (wide, 3, 1, 1, {}), (wide, 1, {}), (10, 1, {})
         reference = nin_ending(*end, norm=norm, ratio=ratio, last_pool=last_pool)
         steps = operators(net, (2, 1, side, side))
         channels = [shape[0] for name, shape in steps if name.startswith("conv")]
-        expect(len(channels) == 12, f"{what} must have twelve convolutions, like nin; it has {len(channels)}.")
+        sentence = "{what} must have twelve convolutions, like nin; it has {channels}."
+        expect(len(channels) == 12, sentence, what=what, channels=len(channels))
         expect(channels[9:] != [10] * 3, "The last block still goes to ten channels in its first convolution.")
-        expect(
-            channels[-1] == 10,
-            f"The last convolution must have ten channels, one for each class; it has {channels[-1]}.",
-        )
-        message = (
-            f"The last block of {what} has {channels[9:]} channels. Only the last convolution should reduce {wide}."
-        )
-        expect(channels[9:] == [wide, wide, 10], message)
+        sentence = "The last convolution must have ten channels, one for each class; it has {channels}."
+        expect(channels[-1] == 10, sentence, channels=channels[-1])
+        sentence = "The last block of {what} has {channels} channels. Only the last convolution should reduce {wide}."
+        expect(channels[9:] == [wide, wide, 10], sentence, what=what, channels=channels[9:], wide=wide)
         _expect_same_network(net, reference, (2, 1, side, side), what, "nin")
 
 
@@ -388,12 +396,12 @@ def last_relu(nin_bare, dead_logits):
     expect_callable(nin_bare, dead_logits)
     for ratio, last_pool in ((8, False), (4, True)):
         net, what = nin_bare(ratio, last_pool), f"nin_bare({ratio}, {last_pool})"
-        expect(isinstance(net, gluon.Block), f"{what} must return a network. Is there a return?")
+        expect(isinstance(net, gluon.Block), "{what} must return a network. Is there a return?", what=what)
         names = [name for name, _ in operators(net, (2, 1, 96, 96))]
-        expect("norm" not in names, f"There is batch norm in {what}. The runs that do not start have none.")
+        expect("norm" not in names, "There is batch norm in {what}. The runs that do not start have none.", what=what)
         relus = names.count("relu")
-        expect(relus != 12, f"{what} still has all twelve ReLUs.")
-        expect(relus == 11, f"{what} has {relus} ReLUs. Leave out only the last of the twelve.")
+        expect(relus != 12, "{what} still has all twelve ReLUs.", what=what)
+        expect(relus == 11, "{what} has {relus} ReLUs. Leave out only the last of the twelve.", what=what, relus=relus)
         end = (10, 3, 1, 1, {}), (10, 1, {}), (10, 1, {"relu": False})
         reference = nin_ending(*end, ratio=ratio, last_pool=last_pool)
         _expect_same_network(net, reference, (2, 1, 96, 96), what, "nin")
@@ -413,13 +421,14 @@ def _expect_dead(dead_logits, dead):
     answer = to_number(dead_logits(net, nd.array(logits.reshape(12, 1, 2, 5))), "dead_logits(net, X)")
     zeros = logits == 0
     mistakes = (
-        (zeros.sum(), "That is how many zeros there are. A logit is dead if it is 0 for all pictures."),
-        (zeros.any(axis=0).sum(), "Those are the logits that are 0 for some picture. Dead ones are 0 for all."),
-        (zeros.all(axis=1).sum(), "Those are the pictures whose logits are all 0. Which axis has the classes?"),
-        (10 - dead, "Those are the logits that are alive."),
-        (dead / 10, "That is their share. Return how many there are."),
+        (zeros.sum(), say("That is how many zeros there are. A logit is dead if it is 0 for all pictures.")),
+        (zeros.any(axis=0).sum(), say("Those are the logits that are 0 for some picture. Dead ones are 0 for all.")),
+        (zeros.all(axis=1).sum(), say("Those are the pictures whose logits are all 0. Which axis has the classes?")),
+        (10 - dead, say("Those are the logits that are alive.")),
+        (dead / 10, say("That is their share. Return how many there are.")),
     )
-    expect_same(answer, dead, mistakes, f"Of ten logits {dead} are 0 for all pictures, and the answer is {answer:g}.")
+    sentence = "Of ten logits {dead} are 0 for all pictures, and the answer is {answer:g}."
+    expect_same(answer, dead, mistakes, say(sentence, dead=dead, answer=answer))
 
 
 @exercises.add(
@@ -441,7 +450,7 @@ def _expect_dead(dead_logits, dead):
 )
 def adam(prediction, step_sizes):
     """Compare the steps with those of a copy, for several networks and optimizers."""
-    prediction = to_number(prediction, "Your prediction")
+    prediction = to_number(prediction, say("Your prediction"))
     expect_callable(step_sizes)
     for optimizer in ("adam", "sgd", "sgd"):
         lr, what = float(RANDOM.uniform(0.01, 0.2)), f'step_sizes(net, X, y, "{optimizer}", lr)'
@@ -450,31 +459,32 @@ def adam(prediction, step_sizes):
         weights = [weight.data().asnumpy() for weight in net.collect_params(".*conv.*weight").values()]
         wanted, gradients = _first_step(net, X, y, optimizer, lr)
         sizes = step_sizes(net, X, y, optimizer, lr)
-        expect(sizes is not None, f"{what} returns None. Is there a return?")
+        expect(sizes is not None, "{what} returns None. Is there a return?", what=what)
         good = isinstance(sizes, (list, tuple, np.ndarray)) and len(sizes) in (3, 6)
-        expect(good, f"{what} must return a list, with a number for each convolution's weights; here there are three.")
-        expect(len(sizes) == 3, f"{what} returns six numbers for three convolutions. Leave out the biases.")
-        sizes = np.array([to_number(size, f"A number that {what} returns") for size in sizes])
+        sentence = "{what} must return a list, with a number for each convolution's weights; here there are three."
+        expect(good, sentence, what=what)
+        expect(len(sizes) == 3, "{what} returns six numbers for three convolutions. Leave out the biases.", what=what)
+        sizes = np.array([to_number(size, say("A number that {what} returns", what=what)) for size in sizes])
+        summed = say("The gradient is summed over the batch. Take the mean of the losses, or give step() its size.")
         mistakes = [
-            (gradients, "Those are the gradients. How far does a step move the weights?"),
-            (lr * gradients, "That is what SGD would do. Train with the optimizer that is given."),
-            (wanted / 6, "The gradient is divided by the batch twice: by the mean of the losses, and in step()."),
-            (
-                wanted * 6,
-                "The gradient is summed over the batch. Take the mean of the losses, or give step() its size.",
-            ),
-            (wanted / lr, "The learning rate is missing."),
-            (wanted**2, "That is the mean of the squares. The RMS is its root."),
-            ([np.sqrt(np.square(weight).mean()) for weight in weights], "That is how large the weights are."),
-            (0 * wanted, "The weights have not moved. Are they copied before the step, and is the step taken?"),
+            (gradients, say("Those are the gradients. How far does a step move the weights?")),
+            (lr * gradients, say("That is what SGD would do. Train with the optimizer that is given.")),
+            (wanted / 6, say("The gradient is divided by the batch twice: by the mean of the losses, and in step().")),
+            (wanted * 6, summed),
+            (wanted / lr, say("The learning rate is missing.")),
+            (wanted**2, say("That is the mean of the squares. The RMS is its root.")),
+            ([np.sqrt(np.square(weight).mean()) for weight in weights], say("That is how large the weights are.")),
+            (0 * wanted, say("The weights have not moved. Are they copied before the step, and is the step taken?")),
         ]
+        values = {"what": what, "wanted": wanted.round(5), "sizes": sizes.round(5)}
         close = 0.05 if optimizer == "adam" else 1e-3  # a gradient of another size changes Adam's step a little
-        expect_same(sizes, wanted, mistakes, f"{what} should be {wanted.round(5)}; it is {sizes.round(5)}.", close)
+        expect_same(sizes, wanted, mistakes, say("{what} should be {wanted}; it is {sizes}.", **values), close)
     mistakes = (
-        (1, "Measured in learning rates that may be right. In the units of the weights it is smaller."),
-        (0, "It is not 0: Adam divides by the size of the gradient, which is as small."),
+        (1, say("Measured in learning rates that may be right. In the units of the weights it is smaller.")),
+        (0, say("It is not 0: Adam divides by the size of the gradient, which is as small.")),
     )
-    expect_same(prediction, 0.001, mistakes, "The function is right, your prediction is not: measure, and look.", 0.5)
+    otherwise = say("The function is right, your prediction is not: measure, and look.")
+    expect_same(prediction, 0.001, mistakes, otherwise, 0.5)
 
 
 def _small_network():

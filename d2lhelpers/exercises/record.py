@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..files import locked, write_whole
+from ..language import columns, say
 
 VERSION = 1
 
@@ -17,9 +18,12 @@ VERSION = 1
 def file():
     """Return the path of the record: `$D2L_PROGRESS`, else `.d2l-progress.json` in the working folder.
 
-    Where that folder may only be read, as one that a class shares, it is in the home folder.
+    Both editions share one: from the folder `zh` it is in the folder above. Where that may only be read, as one that a
+    class shares, it is in the home folder.
     """
-    folder = "" if os.access(".", os.W_OK) else os.path.expanduser("~")
+    folder = ".." if os.path.exists("../zh") and os.path.samefile("../zh", ".") else ""
+    if not os.access(folder or ".", os.W_OK):
+        folder = os.path.expanduser("~")
     return Path(os.environ.get("D2L_PROGRESS") or os.path.join(folder, ".d2l-progress.json"))
 
 
@@ -30,15 +34,15 @@ def _load(path):
     except FileNotFoundError:
         return {}
     if not isinstance(content, dict) or not isinstance(content.get("version"), int):
-        raise ValueError("it has no version")
+        raise ValueError(say("it has no version"))
     if content["version"] > VERSION:
-        raise PermissionError(f"{path} was written by a newer version of this course")
+        raise PermissionError(say("{path} was written by a newer version of this course", path=path))
     entries = content.get("exercises")
     if not isinstance(entries, dict):
-        raise ValueError("it has no exercises")
+        raise ValueError(say("it has no exercises"))
     for name, entry in entries.items():
         if not (isinstance(entry, dict) and isinstance(entry.get("tries"), int) and isinstance(entry.get("done"), str)):
-            raise ValueError(f"its entry {name} has another form")
+            raise ValueError(say("its entry {name} has another form", name=name))
     return entries
 
 
@@ -46,12 +50,12 @@ def read():
     """Return what is recorded, by exercise: how often it was tried, and when it was first right (or "").
 
     Returns:
-        tuple[dict[str, dict], str]: the entries, and a sentence if the file cannot be used.
+        tuple[dict[str, dict], str | Sentence]: the entries, and a sentence if the file cannot be used.
     """
     try:
         return _load(file()), ""
     except (ValueError, OSError) as error:
-        return {}, f"The record {file()} cannot be used: {error}."
+        return {}, say("The record {file} cannot be used: {error}.", file=file(), error=error)
 
 
 def add(name, right):
@@ -62,7 +66,7 @@ def add(name, right):
         right (bool): whether the answer was right.
 
     Returns:
-        str: what went wrong; empty when nothing did. A failure to record never is an error.
+        str | Sentence: what went wrong; empty when nothing did. A failure to record never is an error.
     """
     path, note = file(), ""
     try:
@@ -73,9 +77,8 @@ def add(name, right):
                 kept = path.with_name(f"{path.stem}.damaged-{datetime.datetime.now():%Y%m%d-%H%M%S}{path.suffix}")
                 os.replace(path, kept)
                 entries = {}
-                note = (
-                    f"(The record of your progress was damaged: {error}. It is kept as {kept.name}; a new one begins.)"
-                )
+                sentence = "(The record of your progress was damaged: {error}. It is kept as {name}; a new one begins.)"
+                note = say(sentence, error=error, name=kept.name)
             entry = entries.setdefault(name, {"tries": 0, "done": ""})
             entry["tries"] += 1
             if right and not entry["done"]:
@@ -83,7 +86,8 @@ def add(name, right):
             text = json.dumps({"version": VERSION, "exercises": entries}, indent=1)
             write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
     except (OSError, ValueError) as error:  # the latter of a D2L_PROGRESS that can be no file, such as "/"
-        return f"(Your progress could not be recorded: {error}. Set D2L_PROGRESS to a file that you may write.)"
+        sentence = "(Your progress could not be recorded: {error}. Set D2L_PROGRESS to a file that you may write.)"
+        return say(sentence, error=error)
     return note
 
 
@@ -111,19 +115,17 @@ class Progress(list):
 
     def _cells(self):
         for row in self:
-            yield (row.exercise, f"{row.number} · {row.title}", row.difficulty, f"{row.minutes} min", _mark(row))
+            minutes = say("{minutes} min", minutes=row.minutes)
+            cells = (row.exercise, f"{row.number} · {say(row.title)}", row.difficulty, minutes, _mark(row))
+            yield tuple(map(str, cells))
 
     def _summary(self):
         done = sum(bool(row.done) for row in self)
-        return f"{done} of {len(self)} exercises done" + (f" · {self.note}" if self.note else "")
+        done = say("{done} of {count} exercises done", done=done, count=len(self))
+        return f"{done} · {self.note}" if self.note else str(done)
 
     def __str__(self):
-        cells = list(self._cells())
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
-        ]
-        return "\n".join([*lines, self._summary()])
+        return "\n".join([*(line.rstrip() for line in columns(self._cells())), self._summary()])
 
     __repr__ = __str__
 
@@ -133,7 +135,8 @@ class Progress(list):
             "<tr>" + "".join(f"<td {style}>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
             for cells in self._cells()
         ]
-        head = "".join(f"<th {style}>{name}</th>" for name in ("name", "exercise", "difficulty", "time", "done"))
+        names = (say("name"), say("exercise"), say("difficulty"), say("time"), say("done"))
+        head = "".join(f"<th {style}>{name}</th>" for name in names)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
         return f"{table}<p>{html.escape(self._summary())}</p>"
 
@@ -157,5 +160,5 @@ class Progress(list):
 
 def _mark(row):
     if row.done:
-        return "✓ done"
-    return f"tried {row.tries} ×" if row.tries else "–"
+        return say("✓ done")
+    return say("tried {tries} ×", tries=row.tries) if row.tries else "–"

@@ -3,6 +3,7 @@
 from unittest import mock
 
 from ..data import load_data_fashion_mnist
+from ..language import say
 from ..networks.graph import blocks_of, infer_shapes, is_settled
 from ..networks.summary import summary
 from ..runtime import mx, try_gpu
@@ -23,7 +24,7 @@ from .comparing import (
     to_array,
     to_number,
 )
-from .judging import Exercises, shorten
+from .judging import Exercises, join, shorten
 
 autograd, gluon, nd = mx.autograd, mx.gluon, mx.nd
 nn = gluon.nn
@@ -33,9 +34,10 @@ VGG = chapter("vgg")
 
 def expect_block(block, what):
     """Raise `NotYet` unless this is a layer or a network."""
-    expect(block is not None, f"{what} must return a network. Is there a return?")
-    expect(not isinstance(block, tuple), f"{what} returns the data. Which function makes a network of it?")
-    expect(isinstance(block, gluon.Block), f"{what} must return a network; it returns {type(block).__name__}.")
+    expect(block is not None, "{what} must return a network. Is there a return?", what=what)
+    expect(not isinstance(block, tuple), "{what} returns the data. Which function makes a network of it?", what=what)
+    sentence = "{what} must return a network; it returns {kind}."
+    expect(isinstance(block, gluon.Block), sentence, what=what, kind=type(block).__name__)
 
 
 @exercises.add(
@@ -59,11 +61,13 @@ def deep(vgg_by_depth):
         reference, shape = VGG.vgg(VGG.VGG[letter]), (1, 1, 224, 224)
         steps = operators(net, shape)
         layers = sum(name.startswith(("conv", "dense")) for name, _ in steps)
-        expect(layers == depth, f"{what} has {layers} layers with weights: convolutions and dense ones.")
+        sentence = "{what} has {layers} layers with weights: convolutions and dense ones."
+        expect(layers == depth, sentence, what=what, layers=layers)
         total, wanted = (summary(network, shape).total_params for network in (net, reference))
-        expect(total == wanted, f"{what} has {total:,} parameters, and it should have {wanted:,}. Which block differs?")
-        message = f"The layers of {what} are in another order or of other shapes, or one without weights is missing."
-        expect(steps == operators(reference, shape), message)
+        sentence = "{what} has {total:,} parameters, and it should have {wanted:,}. Which block differs?"
+        expect(total == wanted, sentence, what=what, total=total, wanted=wanted)
+        sentence = "The layers of {what} are in another order or of other shapes, or one without weights is missing."
+        expect(steps == operators(reference, shape), sentence, what=what)
         expect_same_options(net, reference, what)
 
 
@@ -88,24 +92,26 @@ def convolution_of(kernel_size):
 )
 def smallest(prediction, smallest_input):
     """Compare the function with networks of known limits, then the prediction."""
-    prediction = to_number(prediction, "Your prediction")
+    prediction = to_number(prediction, say("Your prediction"))
     expect_callable(smallest_input)
     kernel = int(RANDOM.integers(3, 20))
     for name, net, wanted in (
-        ("a slim VGG-11", VGG.vgg(VGG.slim(VGG.VGG_11)), 32),
-        ("a VGG of two blocks", VGG.vgg(((1, 2), (1, 4))), 4),
-        ("a VGG of three blocks", VGG.vgg(((1, 2), (2, 4), (1, 4))), 8),
-        ("a single 1 × 1 convolution", convolution_of(1), 1),
-        (f"a single {kernel} × {kernel} convolution without padding", convolution_of(kernel), kernel),
+        (say("a slim VGG-11"), VGG.vgg(VGG.slim(VGG.VGG_11)), 32),
+        (say("a VGG of two blocks"), VGG.vgg(((1, 2), (1, 4))), 4),
+        (say("a VGG of three blocks"), VGG.vgg(((1, 2), (2, 4), (1, 4))), 8),
+        (say("a single 1 × 1 convolution"), convolution_of(1), 1),
+        (say("a single {k} × {k} convolution without padding", k=kernel), convolution_of(kernel), kernel),
         ("AlexNet", VGG.alexnet(), 67),
     ):
-        answer = to_number(smallest_input(net), f"smallest_input, for {name},")
-        expect(answer >= wanted, f"smallest_input says {answer:g} for {name}, and that is too small: try it.")
-        expect(answer <= wanted, f"smallest_input says {answer:g} for {name}, but a smaller image works, too.")
-    expect(
-        prediction >= 32, f"The function is right. But halve {prediction:g} five times, rounding down: what is left?"
-    )
-    expect(prediction <= 32, f"The function is right. VGG-11 takes {prediction:g} pixels, but fewer will do.")
+        answer = to_number(smallest_input(net), say("smallest_input, for {name},", name=name))
+        sentence = "smallest_input says {answer:g} for {name}, and that is too small: try it."
+        expect(answer >= wanted, sentence, answer=answer, name=name)
+        sentence = "smallest_input says {answer:g} for {name}, but a smaller image works, too."
+        expect(answer <= wanted, sentence, answer=answer, name=name)
+    sentence = "The function is right. But halve {prediction:g} five times, rounding down: what is left?"
+    expect(prediction >= 32, sentence, prediction=prediction)
+    sentence = "The function is right. VGG-11 takes {prediction:g} pixels, but fewer will do."
+    expect(prediction <= 32, sentence, prediction=prediction)
 
 
 @exercises.add(
@@ -122,26 +128,26 @@ def smallest(prediction, smallest_input):
 )
 def field(width):
     """Compare with 10."""
-    width = to_number(width, "The width")
+    width = to_number(width, say("The width"))
     mistakes = (
-        (1, "That is the pixel itself. The last pooling already takes more."),
-        (2, "That is what the last pooling takes. Three layers come before it."),
-        (3, "That is what one 3 × 3 convolution sees. What do the other three layers add?"),
-        (4, "That is the field after the first block. Each layer of the second widens it."),
-        (5, "That is what two 3 × 3 convolutions see without a pooling. What does the one between them do?"),
-        (6, "It looks as if one of the poolings is missing. Each doubles the width that comes after it."),
-        (7, "That would be right for poolings with stride 1. Theirs is 2."),
-        (8, "Nearly: one of the four layers is still missing."),
-        (12, "A 3 × 3 convolution adds one pixel on each side, so 2 to the width, and not 4."),
-        (16, "The order is wrong: the pooling comes last, so on the way back it is the first."),
-        (20, "That doubles the 5 × 5 of two convolutions twice. Take the layers one at a time, in their order."),
-        (22, "That is the field after three blocks."),
-        (36, "A convolution adds to the width. It does not multiply it."),
-        (100, "That is the number of pixels in the square. How wide is it?"),
+        (1, say("That is the pixel itself. The last pooling already takes more.")),
+        (2, say("That is what the last pooling takes. Three layers come before it.")),
+        (3, say("That is what one 3 × 3 convolution sees. What do the other three layers add?")),
+        (4, say("That is the field after the first block. Each layer of the second widens it.")),
+        (5, say("That is what two 3 × 3 convolutions see without a pooling. What does the one between them do?")),
+        (6, say("It looks as if one of the poolings is missing. Each doubles the width that comes after it.")),
+        (7, say("That would be right for poolings with stride 1. Theirs is 2.")),
+        (8, say("Nearly: one of the four layers is still missing.")),
+        (12, say("A 3 × 3 convolution adds one pixel on each side, so 2 to the width, and not 4.")),
+        (16, say("The order is wrong: the pooling comes last, so on the way back it is the first.")),
+        (20, say("That doubles the 5 × 5 of two convolutions twice. Take the layers one at a time, in their order.")),
+        (22, say("That is the field after three blocks.")),
+        (36, say("A convolution adds to the width. It does not multiply it.")),
+        (100, say("That is the number of pixels in the square. How wide is it?")),
     )
-    size = "small: a layer is missing, or adds too little" if width < 10 else "large: a layer counts twice, or too much"
-    otherwise = f"{width:g} is too {size}. On the way back, a pooling doubles the width, and a convolution adds 2."
-    expect_same(width, 10.0, mistakes, otherwise, 0)
+    small, large = say("small: a layer is missing, or adds too little"), say("large: a layer counts twice, or too much")
+    sentence = "{width:g} is too {size}. On the way back, a pooling doubles the width, and a convolution adds 2."
+    expect_same(width, 10.0, mistakes, say(sentence, width=width, size=small if width < 10 else large), 0)
 
 
 @exercises.add(
@@ -166,23 +172,27 @@ def bug(repaired_block):
         steps, wanted = (operators(b, shape) for b in (block, VGG.vgg_block(number, channels)))
         names = [name for name, _ in steps]
         convolutions = [output for name, output in steps if name == "conv 3×3"]
-        expect(len(convolutions) == number, f"{what} has {len(convolutions)} convolutions of 3 × 3.")
-        expect("max pool" in names, f"{what} has no max-pooling.")
-        expect(names.count("max pool") == 1, f"{what} has {names.count('max pool')} poolings. A block has one.")
-        expect(names[-1] == "max pool", f"In {what} the pooling is not the last layer.")
+        sentence = "{what} has {count} convolutions of 3 × 3."
+        expect(len(convolutions) == number, sentence, what=what, count=len(convolutions))
+        expect("max pool" in names, "{what} has no max-pooling.", what=what)
+        poolings = names.count("max pool")
+        sentence = "{what} has {count} poolings. A block has one."
+        expect(poolings == 1, sentence, what=what, count=poolings)
+        expect(names[-1] == "max pool", "In {what} the pooling is not the last layer.", what=what)
         sides = [output[1] for output in convolutions]
-        message = f"The convolutions of {what} leave {sides} pixels a side of {side}. They should keep them all."
-        expect(sides == [side] * number, message)
+        sentence = "The convolutions of {what} leave {sides} pixels a side of {side}. They should keep them all."
+        expect(sides == [side] * number, sentence, what=what, sides=sides, side=side)
         widths = [output[0] for output in convolutions]
-        expect(widths == [channels] * number, f"The convolutions of {what} give {widths} channels.")
+        sentence = "The convolutions of {what} give {widths} channels."
+        expect(widths == [channels] * number, sentence, what=what, widths=widths)
         relus = names.count("relu")
-        expect(relus == number, f"{what} has {number} convolutions and {relus} ReLUs. Every convolution gets one.")
-        expect(names == [name for name, _ in wanted], f"{what} does: {', '.join(names)}. That is the wrong order.")
-        output = steps[-1][1]
-        expect(
-            output == wanted[-1][1],
-            f"For {side} × {side} pixels, {what} has {output[1]} pixels a side, not {wanted[-1][1][1]}.",
-        )
+        sentence = "{what} has {number} convolutions and {relus} ReLUs. Every convolution gets one."
+        expect(relus == number, sentence, what=what, number=number, relus=relus)
+        sentence = "{what} does: {names}. That is the wrong order."
+        expect(names == [name for name, _ in wanted], sentence, what=what, names=", ".join(names))
+        output, right = steps[-1][1], wanted[-1][1]
+        sentence = "For {side} × {side} pixels, {what} has {left} pixels a side, not {right}."
+        expect(output == right, sentence, side=side, what=what, left=output[1], right=right[1])
         expect_same_options(block, VGG.vgg_block(number, channels), what)
         expect_same_network(block, VGG.vgg_block(number, channels), shape, what)
 
@@ -195,13 +205,12 @@ def expect_same_network(net, reference, shape, what):
         outputs = network(X)
     draw_parameters(reference)
     copy_parameters(reference, net)
-    for training, mode in ((False, "prediction"), (True, "training")):
+    for training, mode in ((False, say("prediction")), (True, say("training"))):
         with autograd.record(train_mode=training):
             Y, wanted = net(X), reference(X)
-        Y = to_array(Y, outputs.shape, f"The output of {what} in {mode} mode")
-        expect(
-            same(Y, wanted.asnumpy(), 1e-3), f"With the same weights, {what} computes something else in {mode} mode."
-        )
+        Y = to_array(Y, outputs.shape, say("The output of {what} in {mode} mode", what=what, mode=mode))
+        sentence = "With the same weights, {what} computes something else in {mode} mode."
+        expect(same(Y, wanted.asnumpy(), 1e-3), sentence, what=what, mode=mode)
 
 
 def normalised_block(num_convs, num_channels):
@@ -235,19 +244,25 @@ def bn(bn_block):
         names = [name for name, _ in steps]
         order = " ".join(names)
         norms = names.count("norm")
-        expect(norms > 0, f"{what} has no batch norm.")
-        expect("relu" in names, f"{what} has no ReLU.")
-        expect("relu norm" not in order, f"In {what} a batch norm comes after the ReLU. It belongs before it.")
-        expect("pool norm" not in order, f"In {what} a batch norm comes after the pooling.")
-        expect(norms == number, f"{what} has {number} convolutions and {norms} batch norms. Each convolution gets one.")
+        expect(norms > 0, "{what} has no batch norm.", what=what)
+        expect("relu" in names, "{what} has no ReLU.", what=what)
+        sentence = "In {what} a batch norm comes after the ReLU. It belongs before it."
+        expect("relu norm" not in order, sentence, what=what)
+        expect("pool norm" not in order, "In {what} a batch norm comes after the pooling.", what=what)
+        sentence = "{what} has {number} convolutions and {norms} batch norms. Each convolution gets one."
+        expect(norms == number, sentence, what=what, number=number, norms=norms)
         relus = names.count("relu")
-        expect(relus == number, f"{what} has {number} convolutions and {relus} ReLUs. Each convolution gets one.")
-        expect("max pool" in names, f"{what} has no pooling at its end.")
+        sentence = "{what} has {number} convolutions and {relus} ReLUs. Each convolution gets one."
+        expect(relus == number, sentence, what=what, number=number, relus=relus)
+        expect("max pool" in names, "{what} has no pooling at its end.", what=what)
         reference = normalised_block(number, channels)
         wanted = [name for name, _ in operators(reference, shape)]
-        expect(names == wanted, f"{what} does: {', '.join(names)}. That is another order, or a layer too many.")
+        sentence = "{what} does: {names}. That is another order, or a layer too many."
+        expect(names == wanted, sentence, what=what, names=", ".join(names))
         output = (channels, 4, 4)
-        expect(steps[-1][1] == output, f"The output of {what} for 8 × 8 pixels is {steps[-1][1]}, not {output}.")
+        found = steps[-1][1]
+        sentence = "The output of {what} for 8 × 8 pixels is {found}, not {wanted}."
+        expect(found == output, sentence, what=what, found=found, wanted=output)
         expect_same_options(block, reference, what)
         expect_same_network(block, reference, shape, what)
 
@@ -271,27 +286,31 @@ def head(vgg_global_pool):
     net = vgg_global_pool(VGG.VGG_11)
     expect_block(net, "vgg_global_pool(VGG_11)")
     dense = sum(isinstance(layer, nn.Dense) for layer in blocks_of(net))  # before its shapes, which may not fit
-    expect(dense < 2, f"There are {dense} dense layers: the old head is still there. Only one stays, with 10 outputs.")
+    sentence = "There are {dense} dense layers: the old head is still there. Only one stays, with 10 outputs."
+    expect(dense < 2, sentence, dense=dense)
     names = [name for name, _ in operators(net, shape)]
     expect("dense" in names, "There is no dense layer. The last one turns 512 means into 10 numbers.")
     expect("global pool" in names, "There is no pooling over all pixels: nn.GlobalAvgPool2D().")
     expect(names.index("dense") > names.index("global pool"), "The dense layer comes before the pooling.")
     body = [name for name, _ in operators(VGG.vgg(VGG.VGG_11), shape)]
     body = body[: body.index("dense")]
-    message = f"The five blocks must be those of VGG-11. Yours do: {shorten(', '.join(names), 300)}."
-    expect(names[: len(body)] == body, message)
-    expect(names[len(body) :] == ["global pool", "dense"], f"After the blocks it has {', '.join(names[len(body) :])}.")
+    sentence = "The five blocks must be those of VGG-11. Yours do: {names}."
+    expect(names[: len(body)] == body, sentence, names=shorten(", ".join(names), 300))
+    sentence = "After the blocks it has {names}."
+    expect(names[len(body) :] == ["global pool", "dense"], sentence, names=", ".join(names[len(body) :]))
     total = summary(net, shape).total_params
-    expect(total == 9_224_458, f"For VGG-11 it must have 9,224,458 parameters; it has {total:,}. Do all blocks stay?")
+    sentence = "For VGG-11 it must have 9,224,458 parameters; it has {total:,}. Do all blocks stay?"
+    expect(total == 9_224_458, sentence, total=total)
 
     small = vgg_global_pool(((1, 3), (2, 4)))
     expect_block(small, "vgg_global_pool(((1, 3), (2, 4)))")
     convs = sum(name.startswith("conv") for name, _ in operators(small, shape))
-    expect(convs == 3, f"For ((1, 3), (2, 4)) it has {convs} convolutions, and not 3: does it use conv_arch?")
+    sentence = "For ((1, 3), (2, 4)) it has {convs} convolutions, and not 3: does it use conv_arch?"
+    expect(convs == 3, sentence, convs=convs)
     small.initialize(mx.init.Xavier(), force_reinit=True)
     X = nd.array(RANDOM.uniform(size=(2, 1, 8, 8)))
-    Y = to_array(small(X), (2, 10), "The output for two images and two blocks")
-    tiled = to_array(small(nd.tile(X, (1, 1, 3, 3))), (2, 10), "The output for images three times as large")
+    Y = to_array(small(X), (2, 10), say("The output for two images and two blocks"))
+    tiled = to_array(small(nd.tile(X, (1, 1, 3, 3))), (2, 10), say("The output for images three times as large"))
     features = nn.Sequential()
     features.add(VGG.vgg_block(1, 3), VGG.vgg_block(2, 4))
     features.initialize(mx.init.Xavier())
@@ -335,35 +354,32 @@ def init(first_epoch):
 
         with mock.patch("d2lhelpers.fit", fit):
             answer = first_epoch(initializer)
-        expect(len(calls) == 1, f"first_epoch calls d2l.fit {len(calls)} times. It should do so once.")
+        expect(len(calls) == 1, "first_epoch calls d2l.fit {count} times. It should do so once.", count=len(calls))
         net, given, lr, num_epochs, settings = calls[0]
-        expect(num_epochs == 1, f"Train for one epoch; num_epochs is {num_epochs}.")
-        expect(lr == 0.05, f"Use the learning rate of the chapter, 0.05; it is {lr}.")
+        expect(num_epochs == 1, "Train for one epoch; num_epochs is {num_epochs}.", num_epochs=num_epochs)
+        expect(lr == 0.05, "Use the learning rate of the chapter, 0.05; it is {lr}.", lr=lr)
         of_chapter = globals_of(first_epoch).get("settings", {})
         allowed = {"batch_size", "resize", "train_size", "test_size", "seed", "ctx", "callbacks", "verbose"}
         more = ", ".join(set(settings) - allowed)
-        expect(not more, f"d2l.fit gets {more} in addition. Change nothing but the initializer.")
+        expect(not more, "d2l.fit gets {more} in addition. Change nothing but the initializer.", more=more)
         same_images = settings.items() >= of_chapter.items()
         expect(same_images, "d2l.fit does not get the **settings of the chapter, so it trains on other images.")
         expect(given is initializer, "d2l.fit does not get the initializer that first_epoch is given.")
-        expect(
-            all(net is not other for other in seen), "Each call must train a fresh network: make it in the function."
-        )
+        sentence = "Each call must train a fresh network: make it in the function."
+        expect(all(net is not other for other in seen), sentence)
         seen.append(net)
         shapes = _shapes(net)
-        expect(
-            shapes == wanted, f"It trains another network than the slim VGG-11; its weights are {shorten(shapes, 90)}."
-        )
+        sentence = "It trains another network than the slim VGG-11; its weights are {shapes}."
+        expect(shapes == wanted, sentence, shapes=shorten(shapes, 90))
         steps, right = (operators(network, (1, 1, 32, 32)) for network in (net, VGG.vgg(VGG.slim(VGG.VGG_11))))
         expect(steps == right, "It trains another network than the slim VGG-11: a layer is missing, or another one.")
         expect(not isinstance(answer, History), "That is the whole History. Which of its numbers is asked for?")
         expect(not isinstance(answer, list), "That is a list with a number for each epoch. Return the number itself.")
-        answer = to_number(answer, "The result")
-        mistakes = ((1.5, "That is the loss, and the training accuracy is asked for."),)
-        mistakes += ((accuracy / 2, "That is the test accuracy, and the training accuracy is asked for."),)
-        expect_same(
-            answer, accuracy, mistakes, "The result is not the training accuracy that d2l.fit has measured.", 1e-6
-        )
+        answer = to_number(answer, say("The result"))
+        mistakes = ((1.5, say("That is the loss, and the training accuracy is asked for.")),)
+        mistakes += ((accuracy / 2, say("That is the test accuracy, and the training accuracy is asked for.")),)
+        otherwise = say("The result is not the training accuracy that d2l.fit has measured.")
+        expect_same(answer, accuracy, mistakes, otherwise, 1e-6)
 
 
 def _shapes(net):
@@ -390,21 +406,25 @@ MACS = 50_000_000
 def best(net):
     """Count the MACs, and measure the test accuracy."""
     good = isinstance(net, gluon.Block)
-    expect(good, f"Hand over the trained network, not what makes or describes it; this is a {type(net).__name__}.")
+    sentence = "Hand over the trained network, not what makes or describes it; this is a {kind}."
+    expect(good, sentence, kind=type(net).__name__)
     expect(is_settled(net), "The network has no weights yet, or not all of them. Train it with d2l.fit.")
     device = next((parameter.list_ctx()[0] for parameter in net.collect_params().values()), try_gpu())
     try:
         shape = net(nd.zeros((1, 1, 28, 28), ctx=device)).shape
     except (mx.base.MXNetError, ValueError):
         expect(False, "The network cannot take images of 28 × 28 pixels. Train it without resize.")
-    expect(
-        shape == (1, 10), f"For one image, the output has the shape {shape}. It must be (1, 10), one for each class."
-    )
+    sentence = "For one image, the output has the shape {shape}. It must be (1, 10), one for each class."
+    expect(shape == (1, 10), sentence, shape=shape)
     macs = summary(net, (1, 1, 28, 28)).total_macs
-    expect(macs <= MACS, f"The network needs {macs:,} MACs, more than {MACS:,}. Use fewer channels, or pool earlier.")
+    sentence = "The network needs {macs:,} MACs, more than {most:,}. Use fewer channels, or pool earlier."
+    expect(macs <= MACS, sentence, macs=macs, most=MACS)
     _, test_iter = load_data_fashion_mnist(128, test_size=2048, ctx=device)
     accuracy, least = evaluate_accuracy(test_iter, net), by_budget(smoke=0, cpu=0.85, gpu=0.85)
-    result = f"It gets {accuracy:.1%} of the test images right, and {least:.0%} are asked for."
+    sentence = "It gets {accuracy:.1%} of the test images right, and {least:.0%} are asked for."
+    result = say(sentence, accuracy=accuracy, least=least)
     guessing = accuracy < min(least, 0.2)
-    expect(not guessing, f"{result} That is guessing: does its loss fall? Try other initial weights, or batch norm.")
-    expect(accuracy >= least, f"{result} Train it longer, or on more images; then try batch norm, or other widths.")
+    advice = say("That is guessing: does its loss fall? Try other initial weights, or batch norm.")
+    expect(not guessing, join(result, advice))
+    advice = say("Train it longer, or on more images; then try batch norm, or other widths.")
+    expect(accuracy >= least, join(result, advice))

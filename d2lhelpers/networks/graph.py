@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from ..arguments import reason_of
+from ..language import say
 from ..runtime import mx
 
 nn = mx.gluon.nn
@@ -90,7 +91,8 @@ def infer_shapes(symbols, input_shape, **others):
         with contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
             arguments, shapes, auxiliary = group.infer_shape(data=input_shape, **others)
     except mx.base.MXNetError as error:
-        raise ValueError(f"input_shape is {input_shape}, which this network cannot take: {reason_of(error)}") from error
+        sentence = "input_shape is {shape}, which this network cannot take: {reason}"
+        raise ValueError(say(sentence, shape=input_shape, reason=reason_of(error))) from error
     parameters = dict(zip(group.list_arguments(), arguments, strict=True))
     parameters.update(zip(group.list_auxiliary_states(), auxiliary, strict=True))
     return shapes, parameters
@@ -157,14 +159,16 @@ def trace(net, input_shape):
     where the network has a hand-written `Block`, has no layer, uses one twice, or cannot take such an input.
     """
     if not can_trace(net):
-        raise ValueError(
+        sentence = say(
             "a hand-written Block inside the network, or code that needs numbers, hides its graph; to draw it, use "
             "HybridBlocks that work on symbols."
         )
+        raise ValueError(sentence)
     child_of = {id(layer): i for i, child in enumerate(net._children.values()) for layer in layers_of(child)}
     calls = record_calls(net, mx.sym.var("data"))
     if not calls[-1][2]:
-        raise ValueError("the network returns no array, and so has no graph; to draw it, return one in its forward.")
+        sentence = say("the network returns no array, and so has no graph; to draw it, return one in its forward.")
+        raise ValueError(sentence)
     whole = mx.sym.Group(calls[-1][2])
     entries = json.loads(whole.tojson())["nodes"]
     inputs = {entry["name"]: [entries[index]["name"] for index, *_ in entry["inputs"]] for entry in entries}
@@ -187,7 +191,8 @@ def trace(net, input_shape):
 
     names = [entry["name"] for entry in entries if entry["name"] in shown]
     if not names or len(set(names)) < len(names):
-        raise ValueError("the network has no layer, or uses one twice; to draw it, give each place a layer of its own.")
+        sentence = say("the network has no layer, or uses one twice; to draw it, give each place a layer of its own.")
+        raise ValueError(sentence)
     shapes, nodes = shapes_by_node(whole, input_shape), {}
     for name in names:
         block, operator, child, sources = shown[name]

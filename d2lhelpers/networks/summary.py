@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from ..arguments import check_network, check_shape, reason_of
+from ..language import columns, say, width
 from ..runtime import mx
 from .graph import blocks_of, can_trace, flatten, infer_shapes, is_hybrid, is_settled, name_of, record_calls
 
@@ -61,25 +62,22 @@ class Summary:
         return sum(layer.macs for layer in self.layers)
 
     def _cells(self):
-        rows = [("layer", "output", "parameters", "not trained", "MACs")]
+        heads = (say("layer"), say("output"), say("parameters"), say("not trained"), say("MACs"))
+        rows = [tuple(map(str, heads))]
         for layer in self.layers:
             several = bool(layer.output_shape) and isinstance(layer.output_shape[0], tuple)
             outputs = layer.output_shape if several else (layer.output_shape,)
             shape = ", ".join(" × ".join(map(str, output)) for output in outputs)
             rows.append((layer.name, shape, layer.params, layer.frozen, layer.macs))
-        rows.append(("total", "", self.total_params, self.frozen_params, self.total_macs))
-        rows[1:] = [(*row[:2], *(f"{n:,}".replace("nan", "not counted") for n in row[2:])) for row in rows[1:]]
+        rows.append((str(say("total")), "", self.total_params, self.frozen_params, self.total_macs))
+        nan = str(say("not counted"))
+        rows[1:] = [(*row[:2], *(f"{n:,}".replace("nan", nan) for n in row[2:])) for row in rows[1:]]
         return rows
 
     def __str__(self):
         """Return the table as aligned text."""
-        rows = self._cells()
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) if i < 2 else cell.rjust(width) for i, (cell, width) in enumerate(pairs))
-            for pairs in (list(zip(row, widths, strict=True)) for row in rows)
-        ]
-        rule = "─" * len(lines[0])
+        lines = columns(self._cells(), left=2)
+        rule = "─" * width(lines[0])
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
     __repr__ = __str__
@@ -148,7 +146,8 @@ def _run(net, input_shape):
         with contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
             calls = record_calls(net, mx.nd.zeros(input_shape, ctx=device, dtype=dtype))
     except (mx.base.MXNetError, AssertionError, ValueError, TypeError) as error:
-        raise ValueError(f"input_shape is {input_shape}, which this network cannot take: {reason_of(error)}") from error
+        sentence = "input_shape is {shape}, which this network cannot take: {reason}"
+        raise ValueError(say(sentence, shape=input_shape, reason=reason_of(error))) from error
     weights = {name: parameter.shape for name, parameter in net.collect_params().items()}
     return [(block, len(data), [a.shape for a in data + outputs]) for block, data, outputs in calls], weights
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arguments import check_device, check_network, describe, reason_of, refuse
 from ..data import ImageBatches
+from ..language import say
 from ..networks.graph import can_trace, flatten, infer_shapes, is_settled
 from ..runtime import mx
 
@@ -29,19 +30,20 @@ def check_initialised(net, devices):
         try:
             found = parameter.list_ctx()
         except RuntimeError:
-            raise ValueError(
-                f"net is not initialised ({parameter.name} has no values): call net.initialize(ctx=d2l.try_gpu())."
-            ) from None
+            sentence = "net is not initialised ({name} has no values): call net.initialize(ctx=d2l.try_gpu())."
+            raise ValueError(say(sentence, name=parameter.name)) from None
         if None not in devices and set(found) != set(devices):
             ours, theirs = (listed[0] if len(listed) == 1 else listed for listed in (devices, found))
-            raise ValueError(f"ctx is {ours}, but the network is on {theirs}: give the same to net.initialize.")
+            sentence = "ctx is {ours}, but the network is on {theirs}: give the same to net.initialize."
+            raise ValueError(say(sentence, ours=ours, theirs=theirs))
 
 
 def trainable_parameters(net):
     """Return the parameters that have a gradient; refuse a network without any."""
     found = [parameter for parameter in net.collect_params().values() if parameter.grad_req != "null"]
     if not found:
-        raise ValueError("net has no parameter to train: it has none at all, or every one has grad_req='null'.")
+        sentence = say("net has no parameter to train: it has none at all, or every one has grad_req='null'.")
+        raise ValueError(sentence)
     return found
 
 
@@ -52,12 +54,16 @@ def check_iterator(name, data_iter):
         if not isinstance(data_iter, ImageBatches):
             iter(data_iter)
     except TypeError:
-        raise ValueError(
-            f"{name} is {describe(data_iter)}; it must have a length and give batches (X, y), as those of "
-            "load_data_fashion_mnist do."
-        ) from None
+        sentence = (
+            "{name} is {value}; it must have a length and give batches (X, y), as those of load_data_fashion_mnist do."
+        )
+        raise ValueError(say(sentence, name=name, value=describe(data_iter))) from None
     if not length:
-        raise ValueError(f"{name} has no batches: at least one is needed.")
+        _refuse_empty(name)
+
+
+def _refuse_empty(name):
+    raise ValueError(say("{name} has no batches: at least one is needed.", name=name))
 
 
 class _Refused(ValueError):
@@ -69,21 +75,27 @@ def _single(output):
     if isinstance(output, (nd.NDArray, mx.sym.Symbol)) and len(flatten(output)) == 1:
         return output
     count = len(flatten(output))
-    found = f"{count} outputs" if count > 1 else "None" if output is None else f"a {type(output).__name__}"
-    raise _Refused(f"net returns {found}; it must return one array, the logits of shape (batch, classes).")
+    found = "None" if output is None else say("a {kind}", kind=type(output).__name__)
+    if count > 1:
+        found = say("{count} outputs", count=count)
+    sentence = "net returns {found}; it must return one array, the logits of shape (batch, classes)."
+    raise _Refused(say(sentence, found=found))
 
 
 def _check_batch(name, batch):
     if not isinstance(batch, (tuple, list)) or len(batch) != 2 or not all(isinstance(a, nd.NDArray) for a in batch):
-        raise ValueError(f"{name} gave {describe(batch)}; each batch must be a pair (X, y) of NDArrays.")
+        sentence = "{name} gave {value}; each batch must be a pair (X, y) of NDArrays."
+        raise ValueError(say(sentence, name=name, value=describe(batch)))
     X, y = (array.as_nd_ndarray() for array in batch)  # some may be of MXNet's NumPy interface
     if X.dtype != np.float32:
-        raise ValueError(f"{name} gave images of type {np.dtype(X.dtype)}; they must be float32: X.astype('float32').")
+        sentence = "{name} gave images of type {dtype}; they must be float32: X.astype('float32')."
+        raise ValueError(say(sentence, name=name, dtype=np.dtype(X.dtype)))
     if y.ndim != 1 or X.ndim < 2 or len(X) != len(y):
-        raise ValueError(
-            f"{name} gave images of shape {X.shape} with labels of shape {y.shape}; there must be one label for each "
+        sentence = (
+            "{name} gave images of shape {shape} with labels of shape {labels}; there must be one label for each "
             "image: shapes (batch, ...) and (batch,)."
         )
+        raise ValueError(say(sentence, name=name, shape=X.shape, labels=y.shape))
     return X, y.astype("int32") if y.dtype == np.bool_ else y  # MXNet's losses take no bool
 
 
@@ -91,17 +103,20 @@ def check_labels(name, labels, classes):
     """Refuse labels that are no class: MXNet's loss would take the nearest one."""
     right = (labels >= 0) & (labels < classes) & (labels == np.floor(labels))
     if not right.all():
-        raise ValueError(
-            f"{name} gave the label {labels[~right][0]}; the network tells {classes} classes apart, so labels must be "
-            f"whole numbers from 0 to {classes - 1}."
+        sentence = (
+            "{name} gave the label {label}; the network tells {classes} classes apart, so labels must be whole numbers "
+            "from 0 to {most}."
         )
+        raise ValueError(say(sentence, name=name, label=labels[~right][0], classes=classes, most=classes - 1))
 
 
 def _check_pixels(name, X):
     pixels = X.asnumpy()
     if not np.isfinite(pixels).all():
         wrong = pixels[~np.isfinite(pixels)][0]
-        raise ValueError(f"{name} gave a pixel that is {wrong}; all must be finite numbers.")
+        raise ValueError(
+            say("{name} gave a pixel that is {wrong}; all must be finite numbers.", name=name, wrong=wrong)
+        )
 
 
 @contextlib.contextmanager
@@ -148,8 +163,11 @@ def _check_used(net, X):
     idle = [p for name, p in net.collect_params().items() if name not in used]
     idle = [p.name for p in idle if p.grad_req != "null" or 0 in (p.shape or [0])]
     if idle:
-        names = ", ".join(idle[:4]) + (f" and {len(idle) - 4} more" if len(idle) > 4 else "")
-        raise _Refused(f"net never uses {names}: call their layers in its forward, or leave them out.")
+        names = ", ".join(idle[:4])
+        if len(idle) > 4:
+            names = say("{names} and {count} more", names=names, count=len(idle) - 4)
+        sentence = "net never uses {names}: call their layers in its forward, or leave them out."
+        raise _Refused(say(sentence, names=names))
 
 
 def count_classes(net, X, training=False):
@@ -160,7 +178,8 @@ def count_classes(net, X, training=False):
     for parameter in net.collect_params().values():
         name, dtype = parameter.name, np.dtype(parameter.dtype)
         if parameter.grad_req != "null" and dtype != np.float32:
-            raise ValueError(f"net has {name} of type {dtype}; it must be float32, as images are: net.cast('float32').")
+            sentence = "net has {name} of type {dtype}; it must be float32, as images are: net.cast('float32')."
+            raise ValueError(say(sentence, name=name, dtype=dtype))
     try:
         with mx.autograd.pause(), contextlib.redirect_stdout(None):  # MXNet prints the arguments before it raises
             shape = _shape_of_logits(net, X[:1])
@@ -168,15 +187,13 @@ def count_classes(net, X, training=False):
                 _check_used(net, X[:1])
             mx.nd.waitall()
     except _Refused as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(*error.args) from None
     except (mx.base.MXNetError, AssertionError, ValueError, TypeError) as error:
-        raise ValueError(
-            f"net cannot take images of shape {X.shape} and type {np.dtype(X.dtype)}: {reason_of(error)}"
-        ) from error
+        sentence = "net cannot take images of shape {shape} and type {dtype}: {reason}"
+        raise ValueError(say(sentence, shape=X.shape, dtype=np.dtype(X.dtype), reason=reason_of(error))) from error
     if len(shape) != 2 or shape[0] != 1:
-        raise ValueError(
-            f"net turns images of shape {(1, *X.shape[1:])} into {shape}; it must give logits of shape (1, classes)."
-        )
+        sentence = "net turns images of shape {images} into {shape}; it must give logits of shape (1, classes)."
+        raise ValueError(say(sentence, images=(1, *X.shape[1:]), shape=shape))
     return shape[1]
 
 
@@ -188,20 +205,20 @@ def _check_loss(loss, classes, y):
     try:
         with mx.autograd.record(train_mode=False), contextlib.redirect_stdout(None):
             losses = loss(logits, y)
-        found = f"shape {losses.shape}" if isinstance(losses, nd.NDArray) else describe(losses)
+        found = say("shape {shape}", shape=losses.shape) if isinstance(losses, nd.NDArray) else describe(losses)
         if isinstance(losses, nd.NDArray) and losses.size == len(y):
             with contextlib.suppress(mx.base.MXNetError):
                 losses.backward()
-            found = "NaN" if np.isnan(losses.asnumpy()).any() else not logits._fresh_grad and "no gradient"
+            found = "NaN" if np.isnan(losses.asnumpy()).any() else not logits._fresh_grad and say("no gradient")
     except (mx.base.MXNetError, AssertionError, ValueError, TypeError) as error:
-        raise ValueError(
-            f"loss cannot take logits of shape {logits.shape} and labels of shape {y.shape}: {reason_of(error)}"
-        ) from error
+        sentence = "loss cannot take logits of shape {shape} and labels of shape {labels}: {reason}"
+        raise ValueError(say(sentence, shape=logits.shape, labels=y.shape, reason=reason_of(error))) from error
     if found:
-        raise ValueError(
-            f"loss returns {found}; it must return one number for each image, of shape ({len(y)},), computed from the "
+        sentence = (
+            "loss returns {found}; it must return one number for each image, of shape ({count},), computed from the "
             "logits with MXNet's operators."
         )
+        raise ValueError(say(sentence, found=found, count=len(y)))
 
 
 def check_images(net, loss, **iterators):
@@ -228,10 +245,11 @@ def batches_of(name, data_iter, net, devices, epoch=None, loss=None):
     for batch in data_iter.epoch(epoch) if checked else data_iter:
         X, y = _check_batch(name, batch)
         if len(X) < len(devices):
-            raise ValueError(
-                f"{name} gave a batch of {len(X)}, which cannot be split among {len(devices)} devices: choose a "
-                "batch_size that leaves no such rest, or fewer devices."
+            sentence = (
+                "{name} gave a batch of {count}, which cannot be split among {devices} devices: choose a batch_size "
+                "that leaves no such rest, or fewer devices."
             )
+            raise ValueError(say(sentence, name=name, count=len(X), devices=len(devices)))
         if len(devices) == 1:
             parts = [[array.as_in_context(devices[0] or array.context) for array in (X, y)]]
         else:
@@ -252,4 +270,4 @@ def batches_of(name, data_iter, net, devices, epoch=None, loss=None):
         first = False
         yield parts
     if first:
-        raise ValueError(f"{name} has no batches: at least one is needed.")
+        _refuse_empty(name)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..arguments import is_number, refuse
 from ..files import locked, unusable, write_whole
+from ..language import say
 from ..runtime import mx
 from .history import History, number
 from .identity import differs, identity
@@ -87,7 +88,8 @@ class Checkpoint(Callback):
         """Refuse what is damaged or of another training, and a folder in use or in which nothing can be kept."""
         self.folder = self.root / f"worker-{run.rank}" if run.workers > 1 else self.root
         if reason := unusable(self.folder):
-            raise ValueError(f"No checkpoint can be kept in {self.folder}: {reason}. Name another folder.")
+            sentence = "No checkpoint can be kept in {folder}: {reason}. Name another folder."
+            raise ValueError(say(sentence, folder=self.folder, reason=reason))
         self.identity = identity(run)
         if (self.folder / "lock").exists():
             with self._alone():
@@ -109,7 +111,8 @@ class Checkpoint(Callback):
         try:
             self._save(run)
         except OSError as error:
-            print(f"Epoch {len(run.history.loss)} could not be kept in {self.folder} ({error}); training goes on.")
+            sentence = "Epoch {epoch} could not be kept in {folder} ({error}); training goes on."
+            print(say(sentence, epoch=len(run.history.loss), folder=self.folder, error=error))
 
     def train_end(self, run):
         """Leave the folder to others, and note how the training leaves the network: the same call may come again."""
@@ -125,10 +128,11 @@ class Checkpoint(Callback):
             with locked(self.folder / "lock", wait=False):
                 yield
         except BlockingIOError:
-            raise ValueError(
-                f"The folder {self.folder} is that of a checkpoint which another training uses now: wait, or name "
-                "another folder."
-            ) from None
+            sentence = (
+                "The folder {folder} is that of a checkpoint which another training uses now: wait, or name another "
+                "folder."
+            )
+            raise ValueError(say(sentence, folder=self.folder)) from None
 
     def _path(self, epoch):
         return self.folder / f"epoch-{epoch:05}.json"
@@ -141,10 +145,11 @@ class Checkpoint(Callback):
         return max((int(path.stem.removeprefix("epoch-")) for path in self._records()), default=0)
 
     def _refuse(self, path, reason):
-        raise ValueError(
-            f"The checkpoint {path} {reason}. Nothing was trained or changed: give another folder as checkpoint, "
-            "or delete this one."
+        sentence = (
+            "The checkpoint {path} {reason}. Nothing was trained or changed: give another folder as checkpoint, or "
+            "delete this one."
         )
+        raise ValueError(say(sentence, path=path, reason=reason))
 
     def _read(self, epoch, run):
         """Return the record of an epoch; refuse one that is damaged, of another training or of another version."""
@@ -152,21 +157,23 @@ class Checkpoint(Callback):
         try:
             record = json.loads(path.read_text())
         except ValueError:
-            self._refuse(path, "is damaged (no JSON)")
+            self._refuse(path, say("is damaged (no JSON)"))
         if not isinstance(record, dict) or "format" not in record:
-            self._refuse(path, "was not written by d2lhelpers")
+            self._refuse(path, say("was not written by d2lhelpers"))
         if record["format"] != FORMAT:
-            self._refuse(path, f"has format {record['format']}, and this version of d2lhelpers reads {FORMAT}")
+            sentence = "has format {format}, and this version of d2lhelpers reads {ours}"
+            self._refuse(path, say(sentence, format=record["format"], ours=FORMAT))
         signature = record.pop("sha256", None)
         if _signed(record)["sha256"] != signature:
-            self._refuse(path, "is damaged (its content does not fit its hash)")
+            self._refuse(path, say("is damaged (its content does not fit its hash)"))
         for name, sha256 in record["files"].items():
             file = self.folder / name
             if not file.exists() or _sha256(file) != sha256:
-                self._refuse(path, f"is damaged ({name} {'is another' if file.exists() else 'is missing'})")
+                state = say("is another") if file.exists() else say("is missing")
+                self._refuse(path, say("is damaged ({name} {state})", name=name, state=state))
         worked = _worked.get(run.net, {}).get(self.folder, ({}, {}))
         if difference := differs(record["training"], self.identity, worked):
-            self._refuse(path, f"is of another training: {difference}")
+            self._refuse(path, say("is of another training: {difference}", difference=difference))
         return record
 
     def _restore(self, epoch, run):

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+from ..language import say
 from ..runtime import mx
 from .run import Callback
 
@@ -22,7 +23,7 @@ def _patience():
     """Return how many seconds a batch may take before the other processes count as gone."""
     seconds = os.environ.get("D2L_PATIENCE") or str(PATIENCE)
     if not re.fullmatch(r"\d+(\.\d+)?", seconds):
-        raise ValueError(f"D2L_PATIENCE is {seconds!r}; it must be a number of seconds.")
+        raise ValueError(say("D2L_PATIENCE is {seconds!r}; it must be a number of seconds.", seconds=seconds))
     return float(seconds)
 
 
@@ -45,21 +46,24 @@ class Cluster(Callback):
             ValueError: it is anything else.
         """
         if kvstore != "dist_sync":
-            raise ValueError(f"kvstore is {kvstore!r}; it must be 'dist_sync'.")
+            raise ValueError(say("kvstore is {kvstore!r}; it must be 'dist_sync'.", kvstore=kvstore))
         self.kvstore = kvstore
 
     def check(self, run):
         """Meet the others; refuse where this process is not part of a cluster, or has several devices."""
         if os.environ.get("DMLC_ROLE") != "worker":
-            raise ValueError(
+            sentence = say(
                 "There is no cluster, as the environment has no DMLC_ROLE=worker: start the training with "
                 "`make scale`, or leave Cluster out."
             )
+            raise ValueError(sentence)
         if len(run.devices) > 1:
-            raise ValueError(f"ctx is a list of {len(run.devices)} devices; in a cluster each process has one.")
+            sentence = "ctx is a list of {count} devices; in a cluster each process has one."
+            raise ValueError(say(sentence, count=len(run.devices)))
         for name in ("train_iter", "test_iter"):
             if not hasattr(getattr(run, name), "share"):
-                raise ValueError(f"{name} must be that of load_data_fashion_mnist: other batches cannot be shared out.")
+                sentence = "{name} must be that of load_data_fashion_mnist: other batches cannot be shared out."
+                raise ValueError(say(sentence, name=name))
         self.patience, self.store = _patience(), _connect(self.kvstore)
         run.rank, run.workers, run.sum_up = self.store.rank, self.store.num_workers, self.sum_up
         run.train_iter, run.test_iter = (data.share(run.rank, run.workers) for data in (run.train_iter, run.test_iter))
@@ -115,13 +119,12 @@ class Cluster(Callback):
         """End this process when another seems to be gone: MXNet would wait for it for ever, in its own code."""
         while not self.over.wait(1):
             if time.monotonic() - self.last > self.patience:
-                print(
-                    f"Worker {self.run.rank} stops: no batch was finished for {self.patience:.0f} seconds, so another "
-                    "process of the training must be gone. Start all of them again; with a Checkpoint they go on "
-                    "after the last whole epoch. (D2L_PATIENCE is the number of seconds.)",
-                    file=sys.stderr,
-                    flush=True,
+                sentence = (
+                    "Worker {rank} stops: no batch was finished for {seconds:.0f} seconds, so another process of the "
+                    "training must be gone. Start all of them again; with a Checkpoint they go on after the last whole "
+                    "epoch. (D2L_PATIENCE is the number of seconds.)"
                 )
+                print(say(sentence, rank=self.run.rank, seconds=self.patience), file=sys.stderr, flush=True)
                 os._exit(1)
 
     def _parameters(self):

@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 
 from ..data import ImageBatches
+from ..language import say
 from ..runtime import mx
 from .compiled import instructions, nodes, own_classes
 
@@ -127,7 +128,7 @@ def identity(run):
 
 
 def differs(kept, ours, worked):
-    """Return the first difference between two identities as words; None where they are of the same training.
+    """Return the first difference between two identities as a sentence; None where they are of the same training.
 
     `worked` is the identity before and after that training was at work in this process. What it has changed is no
     difference: weights and optimizer as long as they are as it left them; else, such as what a layer counts, at all.
@@ -137,5 +138,5 @@ def differs(kept, ours, worked):
         left = was == before != after and (now == after or not re.search("parameter|optimizer", name))
         fits = name.startswith("shape of parameter") and len(was) == len(now)  # 0 is a side that is not known yet
         if not (was == now or left or fits and all(a == b or 0 in (a, b) for a, b in zip(was, now, strict=True))):
-            return f"{name} was {was}, here it is {now}"
+            return say("{name} was {was}, here it is {now}", name=name, was=was, now=now)
     return None

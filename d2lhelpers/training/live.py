@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ..arguments import reason_of
 from ..drawing.style import BLUE, GREEN, RED, tidy
+from ..language import say
 
 
 class LiveCurves:
@@ -59,7 +60,8 @@ class LiveCurves:
         try:
             self._show(history, fraction, text)
         except Exception as error:  # of matplotlib, with the settings of its user, or of the notebook's display
-            print(f"The training curves cannot be drawn ({reason_of(error)}); the training goes on without them.")
+            sentence = "The training curves cannot be drawn ({reason}); the training goes on without them."
+            print(say(sentence, reason=reason_of(error)))
             self.next_draw = math.inf
         else:
             now = time.monotonic()

@@ -2,6 +2,7 @@
 
 from ..arguments import check_network, check_number, check_whole_number, refuse
 from ..data import load_data_fashion_mnist
+from ..language import say
 from ..runtime import mx, try_gpu
 from ..settings import set_seed
 from .batches import check_initialised, devices_of, trainable_parameters
@@ -79,7 +80,7 @@ def train(train_iter, test_iter, net, loss, trainer, ctx, num_epochs, *, batch_s
     if not isinstance(trainer, gluon.Trainer):
         refuse("trainer", trainer, "gluon.Trainer(net.collect_params(), 'sgd', ...)")
     if not set(map(id, trainable_parameters(net))) & set(map(id, trainer._params)):
-        raise ValueError("trainer is of another network: make it of net.collect_params().")
+        raise ValueError(say("trainer is of another network: make it of net.collect_params()."))
     run = Run(net, loss, trainer.optimizer, train_iter, test_iter, devices, num_epochs, batch_size, callbacks, verbose)
     run.trainer = trainer
     run.check()

@@ -8,13 +8,14 @@ import time
 from IPython import get_ipython
 
 from ..arguments import refuse
+from ..language import say
 from ..runtime import mx, release_memory
 from .batches import batches_of, check_images, check_iterator
 from .history import History, Queue, number, total
 from .live import LiveCurves
 
 POINTS_AN_EPOCH = 20  # of the live curves
-NOT_FINITE = "The loss is no longer a finite number: training diverged. Try a learning rate ten times smaller."
+NOT_FINITE = say("The loss is no longer a finite number: training diverged. Try a learning rate ten times smaller.")
 
 
 class Callback:
@@ -103,7 +104,7 @@ class Run:
         self.print = print if self.shows and not notebook else lambda _: None
         self.print(f"training on {self.devices[0] if len(self.devices) == 1 else self.devices}")
         if self.first:
-            self.print(f"going on after epoch {self.first}")
+            self.print(say("going on after epoch {epoch}", epoch=self.first))
         return self
 
     def __exit__(self, kind, error, _):
@@ -113,15 +114,16 @@ class Run:
                 epochs = "1 epoch" if self.num_epochs == 1 else f"{self.num_epochs} epochs"
                 self.draw(f"{epochs} in {sum(self.history.seconds):.0f} s · {self.speed()}")
             elif kind is KeyboardInterrupt:
-                after = f"after {self.done:.1f} of {self.num_epochs} epochs"
-                self.stop(f"Stopped by hand {after}; the network keeps its weights.")
+                sentence = "Stopped by hand after {done:.1f} of {count} epochs; the network keeps its weights."
+                self.stop(say(sentence, done=self.done, count=self.num_epochs))
             elif kind is FloatingPointError:
                 self.stop(NOT_FINITE)
             elif kind is mx.base.MXNetError and re.search("out of memory|failed to allocate", str(error).lower()):
-                raise MemoryError(
-                    f"{self.devices[0]} has too little memory for this network and its batches: choose a smaller "
-                    "batch_size or resize, or start again with D2L_BUDGET=cpu."
-                ) from error
+                sentence = (
+                    "{device} has too little memory for this network and its batches: choose a smaller batch_size or "
+                    "resize, or start again with D2L_BUDGET=cpu."
+                )
+                raise MemoryError(say(sentence, device=self.devices[0])) from error
         finally:
             self.trigger("train_end")
         return kind in (KeyboardInterrupt, FloatingPointError)
@@ -189,7 +191,7 @@ class Run:
 
     def stop(self, reason):
         """Say why training ended early, and keep what had been measured."""
-        self.history.stopped = reason
+        self.history.stopped = str(reason)
         try:
             self.fetch()
         except FloatingPointError:
@@ -197,7 +199,7 @@ class Run:
         if self.shows:  # in a notebook too, where the curves alone would not say it
             print(reason)
         if self.done:
-            self.draw(reason)
+            self.draw(reason.translated({}))  # figures are in English
 
     def speed(self):
         """Say how many images have been trained per second so far, tests included."""

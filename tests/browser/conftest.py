@@ -39,13 +39,15 @@ def browser():
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     """Copies of the chapters, since JupyterLab saves what it has run; and without outputs, to see the new ones come."""
-    folder = tmp_path_factory.mktemp("notebooks")
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
+    folder, notebooks = tmp_path_factory.mktemp("notebooks"), ROOT / "notebooks"
+    for path in (*notebooks.glob("*.ipynb"), *notebooks.glob("zh/*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
-        nbformat.write(notebook, folder / path.name)
+        copy = folder / path.relative_to(notebooks)
+        copy.parent.mkdir(exist_ok=True)
+        nbformat.write(notebook, copy)
     return folder
 
 

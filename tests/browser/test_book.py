@@ -10,7 +10,8 @@ import pytest
 from d2lhelpers.exercises import CHAPTERS
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("index", *CHAPTERS.values())
+TRANSLATED = [f"zh/{path.stem}" for path in sorted((ROOT / "notebooks" / "zh").glob("*.ipynb"))]
+PAGES = ("index", *CHAPTERS.values(), *TRANSLATED)
 
 
 def make_book(folder):
@@ -67,7 +68,7 @@ def test_a_page_needs_no_other_host(open_page, name):
     assert {url.partition(":")[0] for url in page.requested} <= {"file", "data"}
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS.values())
+@pytest.mark.parametrize("chapter", [*CHAPTERS.values(), *TRANSLATED])
 def test_a_chapter_has_formulas_figures_code_to_copy_and_folded_solutions(open_page, chapter):
     page = open_page(chapter)
     page.locator("mjx-container svg").first.wait_for(timeout=20_000)
@@ -85,10 +86,20 @@ def test_a_chapter_has_formulas_figures_code_to_copy_and_folded_solutions(open_p
     cells = page.locator(".cell_input pre").count()
     assert cells >= 40 and page.locator("button.copybtn").count() == cells
 
-    solution = page.locator("details:has(summary:text('Solution'))").first
+    solution = page.locator("details:has(summary:text-matches('Solution|参考答案'))").first
     assert not solution.locator("pre").first.is_visible()
     solution.locator("summary").click()
     assert solution.locator("pre").first.is_visible()
+
+
+@pytest.mark.parametrize("chapter", TRANSLATED)
+def test_the_other_edition_opens_at_the_same_section(open_page, chapter):
+    page, top = open_page(chapter), "document.querySelectorAll('article section')[4].getBoundingClientRect().top"
+    for address in (chapter.removeprefix("zh/"), chapter):
+        page.evaluate("document.querySelectorAll('article section')[4].scrollIntoView({behavior: 'instant'})")
+        page.evaluate("document.querySelector('a.edition').click()")
+        page.wait_for_url(f"**/{address}.html#section-*")
+        page.wait_for_function(f"Math.abs({top}) < innerHeight", timeout=10_000)
 
 
 def test_search_finds_a_chapter(open_page):

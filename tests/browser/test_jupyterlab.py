@@ -14,7 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS.values())
+TRANSLATED = [f"zh/{path.stem}" for path in sorted((ROOT / "notebooks" / "zh").glob("*.ipynb"))]
+
+
+@pytest.mark.parametrize("chapter", [*CHAPTERS.values(), *TRANSLATED])
 def test_all_cells_run_and_every_slider_changes_its_figure(open_notebook, chapter):
     notebook = open_notebook(chapter)
     notebook.run_all(seconds=240)
