@@ -71,7 +71,7 @@ def test_a_page_needs_no_other_host(open_page, name):
 @pytest.mark.parametrize("chapter", [*CHAPTERS.values(), *TRANSLATED])
 def test_a_chapter_has_formulas_figures_code_to_copy_and_folded_solutions(open_page, chapter):
     page = open_page(chapter)
-    page.locator("mjx-container svg").first.wait_for(timeout=20_000)
+    page.locator("mjx-container svg:visible").first.wait_for(timeout=20_000)
     assert page.locator("mjx-merror").count() == 0
     figures = page.locator(".cell_output img")
     cells = json.loads((ROOT / "notebooks" / f"{chapter}.ipynb").read_text())["cells"]
