@@ -6,11 +6,16 @@ With the tag `zh` it is the Chinese edition, which lies in a folder `zh` of the 
 import importlib.util
 from pathlib import Path
 
+from sphinx.search.zh import SearchChinese
+
 chinese = tags.has("zh")  # noqa: F821  (Sphinx gives it to this file)
 language = "zh_CN" if chinese else "en"
 project = "动手实践现代卷积神经网络" if chinese else "Modern convolutional networks, hands on"
 author = "The contributors"
 copyright = "2026, the contributors, CC BY 4.0"
+if chinese:
+    # Sphinx 9 brings the stemmer of English for the search in Chinese pages, and then looks for another.
+    SearchChinese.language_name = "English"
 extensions = ["myst_nb", "sphinx.ext.mathjax", "sphinx_copybutton"]
 nb_execution_mode = "off"  # the stored outputs are those that nbval compares
 myst_enable_extensions = ["dollarmath"]

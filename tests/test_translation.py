@@ -98,8 +98,9 @@ def test_a_sentence_is_in_the_language_that_is_chosen_when_it_is_read(chinese):
     assert verdict.status == "not yet"
 
 
-def test_tables_hints_claims_and_errors(chinese, capsys, monkeypatch):
+def test_tables_hints_claims_and_errors(chinese, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("D2L_BUDGET", "cpu")
+    monkeypatch.setenv("D2L_PROGRESS", str(tmp_path / "progress.json"))
     assert d2l.hint("bn.bug").startswith("提示 1/3：")
     assert "提示 1/3。" not in d2l.hint("bn.bug") and "<b>提示 3/3。</b>" in d2l.hint("bn.bug")._repr_html_()
     assert "完成了 0 个练习，共 8 个" in str(d2l.progress("vgg"))
