@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from ..arguments import check_named, check_numbers, check_same_names
 from ..language import say
@@ -63,17 +64,17 @@ def plot_lines(panels, ylabel):
     Raises:
         ValueError: there is nothing to draw, a number is not finite, or a line has more x than y.
     """
-    check_named("panels", panels, "label → name → (x, y)")
+    check_named("panels", panels, say("label → name → (x, y)"))
     for lines in panels.values():
-        check_named("a panel", lines, "name → (x, y)")
+        check_named(say("a panel"), lines, say("name → (x, y)"))
     check_same_names("panels", panels)
     figure = Figure(figsize=(4.6 * len(panels), 3.4), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for ax, (xlabel, lines) in zip(axes, panels.items(), strict=True):
         ends = {}
         for i, (name, (x, y)) in enumerate(lines.items()):
-            x = check_numbers(f"x of {name!r}", x, (None,))
-            y = check_numbers(f"y of {name!r}", y, (len(x),))
+            x = check_numbers(say("x of {name!r}", name=name), x, (None,))
+            y = check_numbers(say("y of {name!r}", name=name), y, (len(x),))
             ax.plot(x, y, **curve(i))
             ends[i] = name, x[-1], y[-1]
         width, height = (high - low for low, high in (ax.get_xlim(), ax.get_ylim()))
@@ -83,6 +84,7 @@ def plot_lines(panels, ylabel):
             place = x, max([y, *(below + 0.07 * height for below in near)])  # one name above the other
             placed.append(place)
             style = {"textcoords": "offset points", "va": "center", "color": curve(i)["color"]}
-            ax.annotate(name, place, xytext=(6, 0), annotation_clip=False, **style)
+            halo = [withStroke(linewidth=3, foreground="white")]  # another line may pass below
+            ax.annotate(name, place, xytext=(6, 0), annotation_clip=False, path_effects=halo, **style)
         tidy(ax, xlabel, ylabel if ax is axes[0] else None)
     return figure
