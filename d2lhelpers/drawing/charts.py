@@ -191,6 +191,7 @@ def _parts(bars):
 
 def _empty_bars(panels, rows, same_scale):
     figure = Figure(figsize=(9, 0.32 * len(rows) + 1.1), layout="constrained")
+    figure.get_layout_engine().set(wspace=0.08)  # the last number of one axis stands clear of the next one's 0
     axes = figure.subplots(1, len(panels), squeeze=False, sharex=same_scale, sharey=True)[0]
     for ax, bars in zip(axes, panels.values(), strict=True):
         for i, name in enumerate(_parts(bars)):

@@ -269,7 +269,7 @@ def plot_pixel_network():
     for x, y, style in ((2, 3, "-"), (0, 5, ":"), (5, 0, ":")):
         ax.add_patch(Rectangle((x, y), 3, 3, fill=False, edgecolor=ORANGE, linewidth=2, linestyle=style))
     ax.add_patch(Rectangle((27, 4), 1, 1, facecolor=ORANGE))
-    columns = {11: "3 × 3\nconvolution", 15: "1 × 1\nconvolution", 19: "1 × 1\nconvolution"}
+    columns = {11: "3 × 3\nconv", 15: "1 × 1\nconv", 19: "1 × 1\nconv"}
     places = [[(5, 3), (5, 6)], *([(x, y) for y in heights] for x in columns), [(27, 4.5)]]
     for before, after in itertools.pairwise(places):
         for start, end in itertools.product(before, after):
