@@ -209,15 +209,14 @@ def _empty_bars(panels, rows, same_scale):
     return figure
 
 
-def plot_by_layer(panels, *, log=True):
+def plot_by_layer(panels):
     """Draw one number a layer, from the input to the output, as lines: a panel for each quantity.
 
     Args:
         panels (dict[str, dict[str, Sequence[float]]]): title → name of the line → a number for each layer.
-        log (bool): whether the vertical axes are logarithmic.
 
     Returns:
-        Figure: the number of the layer is on the horizontal axis.
+        Figure: the number of the layer is on the horizontal axis; the vertical ones are logarithmic.
 
     Raises:
         ValueError: there is nothing to draw.
@@ -231,8 +230,7 @@ def plot_by_layer(panels, *, log=True):
         for i, (name, values) in enumerate(lines.items()):
             values = check_numbers(f"panels[{title!r}][{name!r}]", values, (None,))
             ax.plot(range(1, len(values) + 1), values, label=name, **curve(i))
-        if log:
-            ax.set_yscale("log")
+        ax.set_yscale("log")
         ax.locator_params(axis="x", integer=True)
         tidy(ax, "layer", title=title)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
