@@ -261,11 +261,14 @@ def _bytes_of(net, image, batch):
     )
 
 
-def block_with(sizes, num_channels, kernel_size, strides, padding, norm=None):
-    """Return a block like the chapter's, whose later convolutions have these sizes."""
+def right_block(num_channels, kernel_size, strides, padding, norm=None):
+    """Return a block like the chapter's, with 3 × 3 in the place of 1 × 1."""
     block = nn.HybridSequential()
-    block.add(NIN.conv_relu(num_channels, kernel_size, strides, padding, norm))
-    block.add(*[NIN.conv_relu(num_channels, size, padding=size // 2, norm=norm) for size in sizes])
+    block.add(
+        NIN.conv_relu(num_channels, kernel_size, strides, padding, norm),
+        NIN.conv_relu(num_channels, kernel_size=3, padding=1, norm=norm),
+        NIN.conv_relu(num_channels, kernel_size=3, padding=1, norm=norm),
+    )
     return block
 
 
@@ -295,7 +298,7 @@ def three(prediction, block_3x3):
     expect_callable(block_3x3)
     for norm in (None, nn.BatchNorm):
         arguments = (6, 5, 2, 2) if norm else (4, 7, 1, 1)
-        net, reference = block_3x3(*arguments, norm), block_with((3, 3), *arguments, norm)
+        net, reference = block_3x3(*arguments, norm), right_block(*arguments, norm)
         what = f"block_3x3{arguments[:4]}"
         what = say("{what} with batch norm", what=what) if norm else what
         expect(isinstance(net, gluon.Block), "{what} must return a block. Is there a return?", what=what)
