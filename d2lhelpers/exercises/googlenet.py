@@ -1,5 +1,6 @@
 """Checks of chapter 4, GoogLeNet."""
 
+import functools
 import itertools
 import tempfile
 from pathlib import Path
@@ -33,7 +34,6 @@ gluon, nd = mx.gluon, mx.nd
 nn = gluon.nn
 exercises = Exercises("googlenet")
 GOOGLENET = chapter("googlenet")
-FIRST = (64, (96, 128), (16, 32), 32)
 MACS = 2_360_000  # of googlenet_28, if its two blocks cost half of what they do
 
 
@@ -172,9 +172,13 @@ def _listed(numbers):
     return ", ".join(f"{number:g}" for number in numbers)
 
 
-def without_norms(steps):
-    """Return the names of the steps of a network, its batch norms left out."""
-    return [name for name, _ in steps if name != "norm"]
+def network_of(function, name):
+    """Return the network that a learner's function makes, and the ratio of its notebook; nothing is trained."""
+    with mock.patch("d2lhelpers.fit", return_value=History([2.0], [0.5], [0.5], [1.0])):
+        net = function()
+    expect(not isinstance(net, History), "That is what d2l.fit returns. Return the network, and train it afterwards.")
+    expect(isinstance(net, gluon.Block), "{what} must return a network. Is there a return?", what=name)
+    return net, globals_of(function).get("ratio", 8)
 
 
 @exercises.add(
@@ -192,11 +196,8 @@ def without_norms(steps):
 def bn_inception(partly_normalised):
     """Look where the batch norms are."""
     expect_callable(partly_normalised)
-    ratio, shape, what = globals_of(partly_normalised).get("ratio", 8), (1, 1, 96, 96), "partly_normalised()"
-    with mock.patch("d2lhelpers.fit", return_value=History([2.0], [0.5], [0.5], [1.0])):
-        net = partly_normalised()
-    expect(not isinstance(net, History), "That is what d2l.fit returns. Return the network, and train it afterwards.")
-    expect(isinstance(net, gluon.Block), "partly_normalised must return a network. Is there a return?")
+    net, ratio = network_of(partly_normalised, "partly_normalised")
+    shape, what = (1, 1, 96, 96), "partly_normalised()"
     steps, plain = operators(net, shape), operators(GOOGLENET.googlenet(ratio=ratio), shape)
     names = [name for name, _ in steps]
     convs = sum(name.startswith("conv") for name in names)
@@ -204,11 +205,11 @@ def bn_inception(partly_normalised):
     norms = names.count("norm")
     expect(norms > 0, "There is no batch norm in it.")
     expect(norms < 57, "Every convolution has batch norm. Leave it out of the Inception blocks.")
+    rest = [(name, output) for name, output in steps if name != "norm"]
     sentence = "Apart from batch norm it must be googlenet, in the same order."
-    expect(without_norms(steps) == without_norms(plain), sentence)
-    shapes = [[output for name, output in part if name != "norm"] for part in (steps, plain)]
+    expect([name for name, _ in rest] == [name for name, _ in plain], sentence)
     sentence = "The first convolution has {count} channels. Are they divided by ratio?"
-    expect(shapes[0] == shapes[1], sentence, count=shapes[0][0][0])
+    expect(rest == plain, sentence, count=rest[0][1][0])
     start = [name for name in names if name.startswith("conv") or name == "norm"]
     sentence = "It is the other way round: batch norm is in the Inception blocks, and not in the first stages."
     expect(norms != 54, sentence)
@@ -243,26 +244,22 @@ def path(my_prediction, without_3x3, measured):
         sentence = "{name} is {accuracy:g}. An accuracy runs from 0 to 1."
         expect(0 <= accuracy <= 1, sentence, name=name, accuracy=accuracy)
     expect_callable(without_3x3)
-    ratio, shape, what = globals_of(without_3x3).get("ratio", 8), (1, 1, 96, 96), "without_3x3()"
-    with mock.patch("d2lhelpers.fit", return_value=History([2.0], [0.5], [0.5], [1.0])):
-        net = without_3x3()
-    expect(not isinstance(net, History), "That is what d2l.fit returns. Return the network, and train it afterwards.")
-    expect(isinstance(net, gluon.Block), "without_3x3 must return a network. Is there a return?")
+    net, ratio = network_of(without_3x3, "without_3x3")
+    shape, what = (1, 1, 96, 96), "without_3x3()"
     wanted = operators(_without_path(GOOGLENET.googlenet(nn.BatchNorm, ratio), ratio), shape)
-    steps, names = operators(net, shape), [name for name, _ in wanted]
-    given = [name for name, _ in steps]
-    blocks, large = given.count("concat"), given.count("conv 3×3")
+    steps = operators(net, shape)
+    names = [name for name, _ in steps]
+    blocks, large = names.count("concat"), names.count("conv 3×3")
     expect(blocks == 9, "{what} has {blocks} Inception blocks, and it should have nine.", what=what, blocks=blocks)
-    expect("norm" in given, "{what} has no batch norm.", what=what)
+    expect("norm" in names, "{what} has no batch norm.", what=what)
     expect(large < 10, "All 3 × 3 convolutions are still there. The first block should lack its own.")
     expect(large > 1, "No Inception block has a 3 × 3 path. Only the first should lack it.")
     sentence = "{what} has {large} convolutions of 3 × 3: one in b2 and eight in the other blocks, please."
     expect(large == 9, sentence, what=what, large=large)
     sentence = "Apart from that path, {what} must do what GoogLeNet with batch norm does, in the same order."
-    expect(given == names, sentence, what=what)
-    shapes = [[output for _, output in part] for part in (steps, wanted)]
+    expect(names == [name for name, _ in wanted], sentence, what=what)
     sentence = "In {what} a layer has other channels than it should. Are they divided by ratio?"
-    expect(shapes[0] == shapes[1], sentence, what=what)
+    expect(steps == wanted, sentence, what=what)
     least = by_budget(smoke=0, cpu=0.5, gpu=0.2)
     sentence = "measured is {measured:g}, less than such a network gets. Is it the test accuracy?"
     expect(measured > least, sentence, measured=measured)
@@ -270,13 +267,15 @@ def path(my_prediction, without_3x3, measured):
 
 def _without_path(net, ratio):
     """Return the network without the second path of its first Inception block."""
-    c1, _, c3, c4 = GOOGLENET.shrink(FIRST, ratio)
-    paths = [GOOGLENET.conv(c1, 1, norm=nn.BatchNorm)]
-    paths.append(GOOGLENET.chain(*(GOOGLENET.conv(c, k, norm=nn.BatchNorm) for c, k in zip(c3, (1, 5), strict=True))))
-    pooled = nn.MaxPool2D(3, strides=1, padding=1), GOOGLENET.conv(c4, 1, norm=nn.BatchNorm)
+    chain, conv = GOOGLENET.chain, functools.partial(GOOGLENET.conv, norm=nn.BatchNorm)
+    c1, _, c3, c4 = GOOGLENET.shrink(GOOGLENET.INCEPTIONS[0][0], ratio)
     first = gluon.contrib.nn.HybridConcurrent(axis=1)
-    first.add(*paths, GOOGLENET.chain(*pooled))
-    return GOOGLENET.chain(*net[:2], GOOGLENET.chain(first, *net[2][1:]), *net[3:])
+    first.add(
+        conv(c1, 1),
+        chain(conv(c3[0], 1), conv(c3[1], 5)),
+        chain(nn.MaxPool2D(3, strides=1, padding=1), conv(c4, 1)),
+    )
+    return chain(*net[:2], chain(first, *net[2][1:]), *net[3:])
 
 
 def reach(net, split):
