@@ -12,9 +12,11 @@ from unittest import mock
 import numpy as np
 
 from ..arguments import as_numpy
+from ..data import load_data_fashion_mnist
 from ..language import say
 from ..networks.graph import flatten, shapes_by_node
 from ..runtime import mx
+from ..training import evaluate_accuracy
 from .judging import NotYet, shorten
 
 RANDOM = np.random.default_rng()  # never seeded: an answer that is right for some numbers only is found out
@@ -143,6 +145,14 @@ def expect_same(answer, wanted, mistakes, otherwise, tolerance=1e-5):
     rounded = np.ndim(wanted) == 0 and tolerance and same(answer, wanted, 0.01)
     expect(not rounded, "{otherwise} It is close: if it is rounded, return it as it is.", otherwise=otherwise)
     raise NotYet(otherwise)
+
+
+def accuracy_of(net, device, least):
+    """Return a network's accuracy on some test images, and a sentence that sets it beside what is asked for."""
+    _, test_iter = load_data_fashion_mnist(128, test_size=2048, ctx=device)
+    accuracy = evaluate_accuracy(test_iter, net)
+    sentence = "It gets {accuracy:.1%} of the test images right, and {least:.0%} are asked for."
+    return accuracy, say(sentence, accuracy=accuracy, least=least)
 
 
 def _graph(net):

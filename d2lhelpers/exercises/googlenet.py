@@ -8,15 +8,15 @@ from unittest import mock
 
 import numpy as np
 
-from ..data import load_data_fashion_mnist
 from ..language import say
 from ..networks.graph import is_settled
 from ..networks.summary import summary
 from ..runtime import mx
 from ..settings import by_budget
-from ..training import History, evaluate_accuracy
+from ..training import History
 from .comparing import (
     RANDOM,
+    accuracy_of,
     chapter,
     expect,
     expect_callable,
@@ -472,10 +472,8 @@ def design(my_splits, my_net):
     built = operators(GOOGLENET.googlenet_28(my_splits), (1, 1, 28, 28))
     expect(operators(my_net, (1, 1, 28, 28)) == built, "my_net is not googlenet_28(my_splits).")
     device = next(iter(my_net.collect_params().values())).list_ctx()[0]
-    _, test_iter = load_data_fashion_mnist(128, test_size=2048, ctx=device)
-    accuracy, least = evaluate_accuracy(test_iter, my_net), by_budget(smoke=0, cpu=0.82, gpu=0.82)
-    sentence = "It gets {accuracy:.1%} of the test images right, and {least:.0%} are asked for."
-    result = say(sentence, accuracy=accuracy, least=least)
+    least = by_budget(smoke=0, cpu=0.82, gpu=0.82)
+    accuracy, result = accuracy_of(my_net, device, least)
     advice = say("Train it longer, or on more images; then try other splits.")
     expect(accuracy >= least, join(result, advice))
 

@@ -2,15 +2,15 @@
 
 from unittest import mock
 
-from ..data import load_data_fashion_mnist
 from ..language import say
 from ..networks.graph import blocks_of, infer_shapes, is_settled
 from ..networks.summary import summary
 from ..runtime import mx, try_gpu
 from ..settings import by_budget
-from ..training import History, evaluate_accuracy
+from ..training import History
 from .comparing import (
     RANDOM,
+    accuracy_of,
     chapter,
     copy_parameters,
     draw_parameters,
@@ -419,10 +419,8 @@ def best(net):
     macs = summary(net, (1, 1, 28, 28)).total_macs
     sentence = "The network needs {macs:,} MACs, more than {most:,}. Use fewer channels, or pool earlier."
     expect(macs <= MACS, sentence, macs=macs, most=MACS)
-    _, test_iter = load_data_fashion_mnist(128, test_size=2048, ctx=device)
-    accuracy, least = evaluate_accuracy(test_iter, net), by_budget(smoke=0, cpu=0.85, gpu=0.85)
-    sentence = "It gets {accuracy:.1%} of the test images right, and {least:.0%} are asked for."
-    result = say(sentence, accuracy=accuracy, least=least)
+    least = by_budget(smoke=0, cpu=0.85, gpu=0.85)
+    accuracy, result = accuracy_of(net, device, least)
     guessing = accuracy < min(least, 0.2)
     advice = say("That is guessing: does its loss fall? Try other initial weights, or batch norm.")
     expect(not guessing, join(result, advice))
