@@ -26,7 +26,7 @@ try:
 except ImportError:  # a system without limits
     resource = None
 
-SECONDS = 20  # what a check may take; on two quiet cores none takes one
+SECONDS = 60  # what a check may take; on two quiet cores few take more than one, those of trained networks some
 MEMORY = 2**31  # bytes that a check may take on top of what the kernel has: more than any needs
 
 # What a verdict's status is compared with, in whatever language it is shown
