@@ -1,5 +1,7 @@
 """Wrong answers to chapter 4, GoogLeNet."""
 
+import itertools
+
 import d2lhelpers as d2l
 import numpy as np
 from d2lhelpers.chapters import googlenet as GOOGLENET
@@ -60,16 +62,14 @@ def groups(inceptions):
     return [i for i, group in enumerate(inceptions, 1) if outputs((group,)) != wanted[i - 1]]
 
 
-def right_relus(net):
-    found = []
-    net.apply(lambda layer: found.append(isinstance(layer, nn.Activation)))
-    return sum(found)
-
-
 def kinds(net, kind):
     found = []
     net.apply(lambda layer: found.append(isinstance(layer, kind)))
     return sum(found)
+
+
+def right_relus(net):
+    return kinds(net, nn.Activation)
 
 
 def outermost(net):
@@ -126,6 +126,10 @@ def normalised():
     return googlenet(nn.BatchNorm, ratio)
 
 
+def frozen_norm():
+    return googlenet(lambda: nn.BatchNorm(use_global_stats=True), ratio)
+
+
 def plain():
     return googlenet(ratio=ratio)
 
@@ -147,6 +151,7 @@ wrong("googlenet.bn-inception", "should be the first three", lambda: joined(norm
 wrong("googlenet.bn-inception", "divided by ratio", lambda: joined(googlenet(nn.BatchNorm), googlenet(), 2))
 wrong("googlenet.bn-inception", "Do all stages stay?", lambda: chain(*list(normalised())[:2]))
 wrong("googlenet.bn-inception", "between a convolution and its ReLU", norm_behind_relu)
+wrong("googlenet.bn-inception", "has another use_global_stats", lambda: joined(frozen_norm(), plain(), 2))
 wrong("googlenet.bn-inception", "Is there a return?", lambda: None)
 
 
@@ -178,10 +183,22 @@ def without(number=0, path=2, divided=True, norm=nn.BatchNorm):
     return chain(*net[:2], chain(*blocks), *net[3:])
 
 
+def without_several(stages):
+    """Return GoogLeNet with 1 × 1 in the place of every second path in some of its stages."""
+    net = normalised()
+    for i in stages:
+        for block in net[i]:
+            if isinstance(block, GOOGLENET.Inception):
+                block.path_2 = conv(8, 1, norm=nn.BatchNorm)
+    return net
+
+
 wrong("googlenet.path", "An accuracy runs from 0 to 1", 0.8, without, 80)
 wrong("googlenet.path", "my_prediction is 75", 75, without, 0.8)
 wrong("googlenet.path", "must be a number", "high", without, 0.8)
 wrong("googlenet.path", "are still there", 0.8, normalised, 0.8)
+wrong("googlenet.path", "No Inception block has", 0.8, lambda: without_several((2, 3, 4)), 0.8)
+wrong("googlenet.path", "has 8 convolutions of 3 × 3", 0.8, lambda: without_several((2,)), 0.8)
 wrong("googlenet.path", "are still there", 0.8, lambda: without(path=3), 0.8)
 wrong("googlenet.path", "has no batch norm", 0.8, lambda: without(norm=None), 0.8)
 wrong("googlenet.path", "must do what GoogLeNet", 0.8, lambda: without(number=1), 0.8)
@@ -283,6 +300,14 @@ wrong(
     -1056,
     with_third(lambda c3: chain(conv(c3[0], 1), conv(c3[1], 3))),
 )
+wrong(
+    "googlenet.factorise",
+    "should have three 3 × 3 convolutions; it has 4",
+    7168,
+    -1056,
+    with_third(lambda c3: chain(twice(c3, c3[1]), conv(c3[1], 3))),
+)
+wrong("googlenet.factorise", "for 3 channels in", 7168, -1056, with_third(lambda c3: twice(c3, c3[1] + 1)))
 wrong("googlenet.factorise", "Give both c3[1]", 7168, -1056, with_third(lambda c3: twice(c3, c3[0])))
 wrong("googlenet.factorise", "Is each 3 × 3 padded?", 7168, -1056, with_third(lambda c3: twice(c3, c3[1], padding=0)))
 wrong("googlenet.factorise", "No path sees 5 × 5", 7168, -1056, with_third(side_by_side))
@@ -395,7 +420,26 @@ class Blocked(Registered):
         return F.concat(*[F.BlockGrad(path(X)) for path in self._children.values()], dim=1)
 
 
+class FirstFrozen(parallel()):
+    def __init__(self, *paths, **kwargs):
+        super().__init__(*paths, **kwargs)
+        paths[0].collect_params().setattr("grad_req", "null")
+
+
+class InAnyOrder(parallel(register=False)):
+    """Registers its paths now in their order, now backwards, as from a set."""
+
+    made = itertools.count()
+
+    def __init__(self, *paths, **kwargs):
+        super().__init__(*paths, **kwargs)
+        for path in paths[:: (1, -1)[next(self.made) % 2]]:
+            self.register_child(path)
+
+
 wrong("googlenet.bug", "Does something stop them", Blocked)
+wrong("googlenet.bug", "cannot be trained", FirstFrozen)
+wrong("googlenet.bug", "saved and loaded, computes something else", InAnyOrder)
 
 
 def different_paths(inceptions):
@@ -445,3 +489,5 @@ wrong("googlenet.smoothing", "do not average", lambda logits, y, epsilon=0.1: sm
 wrong("googlenet.smoothing", "log(softmax) underflows", by_softmax)
 wrong("googlenet.smoothing", "Autograd cannot follow", by_numpy)
 wrong("googlenet.smoothing", "is not right", smoothed(right=lambda e, K: 1 - 2 * e))
+wrong("googlenet.smoothing", "epsilon = 0 and", lambda logits, y, epsilon=0.1: smoothed()(logits, y, epsilon or 0.1))
+wrong("googlenet.smoothing", "but not its gradient", smoothed(spread=lambda log_p, y: nd.BlockGrad(log_p.mean(axis=1))))

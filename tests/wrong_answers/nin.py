@@ -5,7 +5,7 @@ import numpy as np
 from d2lhelpers.chapters import nin as NIN
 from d2lhelpers.chapters import vgg as VGG
 from d2lhelpers.networks.graph import layers_of
-from mxnet import autograd, gluon
+from mxnet import autograd, gluon, nd
 from mxnet.gluon import nn
 
 from . import wrong
@@ -75,6 +75,7 @@ def listing(mistakes):
     return repaired
 
 
+wrong("nin.by-hand", "A reshape mixes channels and pixels", listing({"in"}))
 wrong("nin.bug", "All three are still in it", listing({"in", "product", "back"}))
 wrong("nin.bug", "One is repaired. The matrix in the product", listing({"product", "back"}))
 wrong("nin.bug", "One is repaired. A row of pixels", listing({"in", "back"}))
@@ -175,6 +176,22 @@ wrong("nin.three", "Yours does: conv 7×7, relu, conv 3×3, relu, conv 3×3.", 9
 wrong("nin.three", "has 0 batch norms", 9, threes(normed=False))
 wrong("nin.three", "has the shape (8, 17, 17)", 9, threes(widened=2))
 wrong("nin.three", "it should have (6, 11, 11)", 9, threes(strided=True))
+
+
+class Doubled(nn.HybridSequential):
+    """Gives twice what its layers give, but not where its graph is traced."""
+
+    def forward(self, X):
+        return 2 * super().forward(X) if isinstance(X, nd.NDArray) else super().forward(X)
+
+
+def doubled(*arguments):
+    block = Doubled()
+    block.add(*threes()(*arguments))
+    return block
+
+
+wrong("nin.three", "With the same weights block_3x3(4, 7, 1, 1) computes something else", 9, doubled)
 wrong("nin.three", "Is there a return?", 9, lambda *arguments: None)
 wrong("nin.three", "without calling it", 9, threes()(4, 3, 1, 1))
 wrong("nin.three", "three pixels wide", 3, threes())
@@ -210,6 +227,9 @@ wrong("nin.one-step", "twelve convolutions, like nin; it has 15", ending(*LATE, 
 wrong("nin.one-step", "like nin; it has 13", ending(("late", 3), ("late", 1), ("late", 1), (10, 1)))
 wrong("nin.one-step", "must be as nin is", ending(*LATE, dropout=False))
 wrong("nin.one-step", "must be as nin is", ending(("late", 1), ("late", 1), (10, 3)))
+wrong("nin.one-step", "nin_late(nn.BatchNorm, 4, True) must", lambda norm, *others: ending(*LATE)(None, *others))
+wrong("nin.one-step", "[48, 48, 10]", lambda norm, ratio, last_pool: ending(*LATE)(norm, 8, last_pool))
+wrong("nin.one-step", "nin_late(nn.BatchNorm, 4, True) must", lambda *arguments: ending(*LATE)(*arguments[:2], False))
 wrong("nin.one-step", "Is there a return?", lambda norm, ratio, last_pool: None)
 wrong("nin.one-step", "another p than it should", lambda *arguments: with_dropout(ending(*LATE)(*arguments)))
 wrong("nin.one-step", "without calling it", ending(*LATE)())
@@ -258,6 +278,9 @@ wrong("nin.last-relu", "has 10 ReLUs", bare((1, 2)), dead)
 wrong("nin.last-relu", "Else nin_bare(8, False) must be as nin is", bare((1,)), dead)
 wrong("nin.last-relu", "There is batch norm", bare(norm=nn.BatchNorm), dead)
 wrong("nin.last-relu", "Is there a return?", lambda ratio, last_pool: None, dead)
+wrong("nin.last-relu", "nin_bare(4, True) the output", lambda ratio, last_pool: bare()(8, last_pool), dead)
+wrong("nin.last-relu", "Else nin_bare(4, True) must", lambda ratio, last_pool: bare()(ratio, False), dead)
+wrong("nin.last-relu", "Of ten logits 0 are 0", bare(), lambda net, X: 3)
 wrong("nin.last-relu", "how many zeros there are", bare(), lambda net, X: zeros(net, X).sum())
 wrong("nin.last-relu", "0 for some picture", bare(), lambda net, X: zeros(net, X).any(axis=0).sum())
 wrong("nin.last-relu", "Which axis has the classes", bare(), lambda net, X: zeros(net, X).all(axis=1).sum())
@@ -312,3 +335,4 @@ wrong("nin.adam", "Is there a return?", 0.001, lambda net, X, y, optimizer, lr: 
 wrong("nin.adam", "Measured in learning rates", 1, steps())
 wrong("nin.adam", "It is not 0", 0, steps())
 wrong("nin.adam", "your prediction is not", 1e-7, steps())
+wrong("nin.adam", "your prediction is not", 3e-4, steps())
