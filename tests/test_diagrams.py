@@ -1,5 +1,7 @@
 """Networks as graphs, and the diagrams made of them."""
 
+import collections
+
 import d2lhelpers as d2l
 import pytest
 from d2lhelpers.chapters import batch_norm as LENET
@@ -7,8 +9,10 @@ from d2lhelpers.chapters import googlenet as GOOGLENET
 from d2lhelpers.chapters import nin as NIN
 from d2lhelpers.chapters import vgg as VGG
 from d2lhelpers.drawing.diagrams import TEXT
+from d2lhelpers.drawing.style import ORANGE
 from d2lhelpers.exercises.comparing import operators
 from d2lhelpers.networks.graph import trace
+from matplotlib.colors import to_rgba
 from mxnet.gluon import nn
 from test_summary import Halves, Joined
 
@@ -216,3 +220,27 @@ def test_the_network_at_a_pixel_joins_every_circle_with_every_other():
     circles = [line for line in ax.lines if line.get_marker() == "o"]
     assert [len(column.get_xdata()) for column in circles] == [4, 4, 4]
     assert len(ax.lines) - len(circles) == 2 * 4 + 4 * 4 + 4 * 4 + 4
+    sizes = collections.Counter(patch.get_width() for patch in ax.patches)
+    assert sizes == {8: 1 + 4, 3: 3, 1: 1}  # the picture and the maps of four channels, the windows, the pixel
+    convolutions = [text.get_text() for text in ax.texts if "convolution" in text.get_text()]
+    assert convolutions == ["3 × 3\nconvolution", "1 × 1\nconvolution", "1 × 1\nconvolution"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "label", "marked"),  # (image, feature or channel)
+    [
+        ("dense layer", "features", [(n, 1) for n in range(4)]),
+        ("convolution", "channels", [(n, 1) for n in range(4)]),
+        ("layer norm", "channels", [(0, c) for c in range(4)]),
+        ("group norm", "channels", [(0, 0), (0, 1)]),
+    ],
+)
+def test_the_numbers_that_share_a_mean_are_marked(kind, label, marked):
+    step, numbers = (1, 1) if kind == "dense layer" else (1.25, 9)
+    (ax,) = d2l.plot_shared_statistics(kind).axes
+    assert ax.get_title().removeprefix("batch norm, ").startswith(kind) and ax.get_xlabel().startswith(label)
+    places = collections.Counter()
+    for patch in ax.patches:
+        if patch.get_facecolor() == to_rgba(ORANGE):
+            places[3 - int(patch.get_y() / step + 1e-6), int(patch.get_x() / step + 1e-6)] += 1
+    assert places == dict.fromkeys(marked, numbers)
