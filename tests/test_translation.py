@@ -10,7 +10,8 @@ import autocorrect_py
 import d2lhelpers as d2l
 import nbformat
 import pytest
-from d2lhelpers.language import HOLE, Sentence, columns, say
+from d2lhelpers import language
+from d2lhelpers.language import HOLE, Sentence, catalogue, columns, say
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,14 +80,22 @@ def test_a_template_gets_the_values_that_it_names(path):
             assert names == {word.arg for word in node.keywords}, template.value
 
 
-def test_a_changed_sentence_keeps_its_translation_until_someone_has_looked(monkeypatch):
+def test_a_changed_sentence_keeps_its_translation_and_is_said_in_english_until_someone_has_looked(
+    monkeypatch, tmp_path
+):
     english = next(message.id for message in translation.merged() if message.id and "no batches" in message.id)
-    whole = translation.extracted()
+    changed, whole = english.replace("needed", "wanted"), translation.extracted()
     whole.delete(english)
-    whole.add(english.replace("needed", "wanted"))
+    whole.add(changed)
     monkeypatch.setattr(translation, "extracted", lambda: whole)
-    message = translation.merged()[english.replace("needed", "wanted")]
+    message = translation.merged()[changed]
     assert message.string and message.fuzzy
+
+    file = tmp_path / translation.CATALOGUE.relative_to(translation.PACKAGE)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(translation.as_po(translation.merged()))
+    monkeypatch.setattr(language, "__file__", str(tmp_path / "language.py"))
+    assert language.catalogue.__wrapped__("zh").keys() == catalogue("zh").keys() - {english}
 
 
 def test_a_sentence_is_in_the_language_that_is_chosen_when_it_is_read(chinese):
@@ -125,6 +134,7 @@ def test_what_fills_a_sentence_is_written_down_at_once():
     sentence = say("{values} and {n:,}: {inner}", values=values, n=10**6, inner=say("{x!r}", x="a"))
     values.append(2)
     assert str(sentence) == "[1] and 1,000,000: 'a'"
+    assert repr(say("{n:,}", n=1000)) == "'1,000'"
     assert isinstance(sentence.parts["{inner}"], Sentence)
     assert str(say("f(**{...}) of {n:g}", n=2.5)) == "f(**{...}) of 2.5"
     assert sentence.translated({"{x!r}": "（{x!r}）", "{values} and {n:,}: {inner}": "{inner}"}) == "（'a'）"
@@ -132,6 +142,7 @@ def test_what_fills_a_sentence_is_written_down_at_once():
 
 def test_chinese_characters_take_two_places():
     assert columns([("层", "12"), ("abc", "3")], left=1) == ["层   12", "abc   3"]
+    assert columns([("：", "12"), ("abc", "3")]) == ["：   12", "abc  3 "]
 
 
 # The notebooks
