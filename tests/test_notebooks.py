@@ -69,8 +69,9 @@ def tags(cell):
     return set(cell.metadata.get("tags", []))
 
 
-def test_there_are_notebooks():
+def test_every_chapter_is_there_in_both_languages():
     assert NOTEBOOKS
+    assert [path.name for path in CHINESE] == [path.name for path in NOTEBOOKS]
 
 
 @in_each_language
