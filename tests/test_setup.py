@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import types
 from pathlib import Path
 
 import pytest
@@ -328,12 +329,11 @@ def test_a_home_that_cannot_be_written_is_replaced(tmp_path, home):
     assert result.stdout.strip() == str(tmp_path if home is None else ROOT / "build" / "home")
 
 
-@pytest.mark.parametrize("failing", ["notebooks", "tests", None])
-def test_make_test_runs_both_halves_and_fails_with_either(tmp_path, failing):
+@pytest.mark.parametrize("failing", ["notebooks", "notebooks/zh", "tests", None])
+def test_make_test_runs_every_part_and_fails_with_any(tmp_path, failing):
     script(tmp_path / "pytest", f'echo "$*"; case "$*" in *{failing}) exit 1; esac')
     result = run("make", "-s", "test", "PYTHON=true", f"BIN={tmp_path}")
-    folders = ["notebooks", *(["notebooks/zh"] if (ROOT / "notebooks" / "zh").exists() else [])]
-    runs = [*(f"--nbval {folder}" for folder in folders), "tests"]
+    runs = ("--nbval notebooks", "--nbval notebooks/zh", "tests")
     assert result.stdout.splitlines() == [f"--numprocesses=auto --dist=loadfile {run}" for run in runs]
     assert (result.returncode != 0) == bool(failing)
 
@@ -400,8 +400,22 @@ def test_nbval_compares_outputs_in_the_running_python(tmp_path):
     metadata = {"kernelspec": {"name": "nowhere", "display_name": "nowhere", "language": "python"}}
     notebook = tmp_path / "wrong.ipynb"
     notebook.write_text(json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}))
-    result = run(sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "--nbval", notebook, cwd=tmp_path)
+    options = ("-c", ROOT / "pyproject.toml", "--rootdir", tmp_path, "-p", "conftest", "--nbval")
+    result = run(sys.executable, "-m", "pytest", *options, notebook, cwd=tmp_path, PYTHONPATH=ROOT)
     assert "1 failed, 2 passed" in result.stdout, result.stdout
+    assert "wrong.ipynb: 2 cells passed, 1 cells failed in " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("cores", "nbval", "processes", "threads"), [("3", False, 3, "1"), ("3", True, 3, "3"), ("16", False, 8, "1")]
+)
+def test_side_by_side_there_is_a_process_for_each_core(pytestconfig, monkeypatch, cores, nbval, processes, threads):
+    for name in ("OMP_THREAD_LIMIT", "OMP_MAX_ACTIVE_LEVELS", "LOKY_MAX_CPU_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", cores)
+    config = types.SimpleNamespace(option=types.SimpleNamespace(nbval=nbval))
+    assert pytestconfig.hook.pytest_xdist_auto_num_workers(config=config) == processes
+    assert os.environ["OMP_NUM_THREADS"] == threads
 
 
 def test_the_chinese_notebooks_are_run_only_when_they_are_named(tmp_path):
