@@ -158,9 +158,20 @@ def test_batch_norm_histograms():
     values = np.random.default_rng(0).normal(3, 2, size=500)
     before, normalised, after = d2l.plot_batch_norm(values, gamma=0.5, beta=-1).axes
     assert sum(bar.get_height() for bar in before.patches) == 500
-    assert normalised.texts[0].get_text() == "mean 0.00\nstd 1.00"
-    assert after.texts[0].get_text() == "mean -1.00\nstd 0.50"
-    assert after.get_title() == "γ = 0.5, β = -1"
+    assert before.get_title() == f"before\nmean {values.mean():.2f}, std {values.std():.2f}"
+    assert normalised.get_title() == "normalised\nmean 0.00, std 1.00"
+    assert after.get_title() == "γ = 0.5, β = -1\nmean −1.00, std 0.50"
+    assert [ax.texts[:] for ax in (before, normalised, after)] == [[], [], []]
+
+
+def test_the_least_and_the_greatest_value_are_in_the_middle_of_their_bars():
+    values = np.array([2.0, -1, 1.5, 1])
+    for ax in d2l.plot_batch_norm(values, gamma=2, mark=0).axes:
+        first, last = (ax.patches[i].get_x() + ax.patches[i].get_width() / 2 for i in (0, -1))
+        assert last == pytest.approx(ax.lines[1].get_xdata()[0])
+        assert (first - ax.lines[0].get_xdata()[0]) / (last - ax.lines[0].get_xdata()[0]) == pytest.approx(
+            (values.min() - values.mean()) / (values.max() - values.mean())
+        )
 
 
 def test_a_marked_value_moves_with_its_batch():
@@ -182,8 +193,16 @@ def test_a_sweep_shows_every_run_and_their_mean():
     runs, mean, other, line = ax.lines
     assert (list(runs.get_ydata()), list(other.get_ydata())) == ([1, 100], [2, 4, 9])
     assert (list(mean.get_ydata()), list(line.get_ydata())) == (pytest.approx([10]), pytest.approx([2, 6]))
-    assert np.floor(other.get_xdata()).tolist() == [1, 0, 0]
+    assert np.round(other.get_xdata()).tolist() == [1, 0, 0]
+    assert len(ax.figure.legends) == 1
     assert mean.get_color() == runs.get_color() == PALETTE[1] != other.get_color()
+
+
+def test_a_single_line_stands_above_its_settings_and_needs_no_legend():
+    figure = d2l.plot_sweep({"": {"batch norm": {2: [1, 3], 8: [2]}}}, "batch size", colours=(1,))
+    runs, mean = figure.axes[0].lines
+    assert (list(runs.get_xdata()), list(mean.get_xdata())) == ([0, 0, 1], [0, 1])
+    assert not figure.legends
 
 
 def test_prediction_says_whether_it_is_right():

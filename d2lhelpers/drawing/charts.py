@@ -103,14 +103,17 @@ def plot_batch_norm(values, gamma=1.0, beta=0.0, eps=1e-5, *, mark=None, figure=
     values = check_numbers("values", values).astype(float).ravel()
     normalised = (values - values.mean()) / np.sqrt(values.var() + eps)
     stages = {"before": values, "normalised": normalised, f"γ = {gamma:g}, β = {beta:g}": gamma * normalised + beta}
-    figure = figure or plot_distributions({"": stages}, bins=30)
+    if figure is None:
+        figure = plot_distributions({"": stages}, bins=30)
+        for ax in figure.axes:
+            ax.texts[0].remove()  # bars may come to stand below it: the title says it
     ends = np.concatenate(list(stages.values()))
     for ax, (title, stage) in zip(figure.axes, stages.items(), strict=True):
         _redraw_histogram(ax, stage)
         if mark is not None:
             (line,) = ax.lines[1:] or [ax.axvline(color=ORANGE, linewidth=3)]
             line.set_xdata([stage[mark]] * 2)
-        ax.set_title(title, fontsize="medium")
+        ax.set_title(f"{title}\n{_mean_and_std(stage, ', ')}", fontsize="medium")
         ax.set_xlim(ends.min() - 0.5, ends.max() + 0.5)
     figure.axes[0].set_ylabel(f"batch of {values.size}")
     return figure
@@ -118,16 +121,18 @@ def plot_batch_norm(values, gamma=1.0, beta=0.0, eps=1e-5, *, mark=None, figure=
 
 def _redraw_histogram(ax, values):
     """Give a panel of `plot_distributions` other numbers."""
-    heights, edges = np.histogram(values, len(ax.patches))
+    low, high, count = values.min(), values.max(), len(ax.patches)
+    margin = (high - low) / (count - 1) / 2  # so that the first and the last number are in the middle of their bars
+    heights, edges = np.histogram(values, count, (low - margin, high + margin))
     for bar, height, left, width in zip(ax.patches, heights, edges[:-1], np.diff(edges), strict=True):
         bar.set(x=left, width=width, height=height)
     ax.lines[0].set_xdata([values.mean()] * 2)
-    ax.texts[0].set_text(_mean_and_std(values))
     ax.set_ylim(0, 1.05 * heights.max())
 
 
-def _mean_and_std(values):
-    return f"mean {round(values.mean(), 2) + 0.0:.2f}\nstd {values.std():.2f}"  # + 0.0 makes −0.00 plain 0.00
+def _mean_and_std(values, between="\n"):
+    text = f"mean {round(values.mean(), 2) + 0.0:.2f}{between}std {values.std():.2f}"  # + 0.0 makes −0.00 plain 0.00
+    return text.replace("-", "−")  # as on the axes
 
 
 def plot_bars(panels, *, shares=False, same_scale=False, figure=None):

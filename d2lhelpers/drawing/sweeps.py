@@ -36,8 +36,9 @@ def plot_sweep(panels, xlabel, ylabel=None, *, log=False, colours=None):
     figure = Figure(figsize=(3.5 * len(panels) + 1.8, 3), layout="constrained")
     for ax, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         settings = sorted({setting for runs in lines.values() for setting in runs})
-        for i, (name, runs) in zip(colours or range(len(lines)), lines.items(), strict=True):
-            places = [settings.index(setting) + 0.06 * i for setting in runs]  # beside each other, not on each other
+        for j, (i, (name, runs)) in enumerate(zip(colours or range(len(lines)), lines.items(), strict=True)):
+            aside = 0.06 * (j - (len(lines) - 1) / 2)  # beside each other, not on each other
+            places = [settings.index(setting) + aside for setting in runs]
             means = [np.exp(np.log(values).mean()) if log else np.mean(values) for values in runs.values()]
             every = np.repeat(places, [len(values) for values in runs.values()])
             ax.plot(every, np.concatenate(list(runs.values())), linestyle="none", label=name, **curve(i, markersize=5))
@@ -46,7 +47,9 @@ def plot_sweep(panels, xlabel, ylabel=None, *, log=False, colours=None):
             ax.set_yscale("log")
         ax.set_xticks(range(len(settings)), [s if isinstance(s, str) else f"{s:g}" for s in settings])
         tidy(ax, xlabel, ylabel if ax is figure.axes[0] else None, title)
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    if len(names) > 1:
+        figure.legend(handles, names, loc="outside right center", frameon=False)
     return figure
 
 
