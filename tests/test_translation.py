@@ -241,6 +241,15 @@ def test_order_and_tags(folder):
     translation.write(path, notebook)
     found = problems(folder)
     assert "order" in found["title"] and "tags" in found["code"]
+    translation.start("01_one", folder)
+    assert problems(folder) == {}
+
+    english = translation.read(folder / "01_one.ipynb")
+    del english["cells"][1]["metadata"]["tags"]
+    translation.write(folder / "01_one.ipynb", english)
+    assert "tags" in problems(folder)["code"]
+    translation.start("01_one", folder)
+    assert problems(folder) == {}
 
 
 @pytest.mark.parametrize(

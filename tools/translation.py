@@ -182,9 +182,8 @@ def start(name, folder=ENGLISH):
     cells = []
     for cell in english["cells"]:
         ours = made.get(cell["id"], {**cell, "metadata": {KEY: ""}})
-        cells.append({**ours, "metadata": {**cell["metadata"], **ours["metadata"]}})
-        if "tags" in cell["metadata"]:
-            cells[-1]["metadata"]["tags"] = cell["metadata"]["tags"]
+        metadata = {**cell["metadata"], **ours["metadata"], "tags": cell["metadata"].get("tags")}
+        cells.append({**ours, "metadata": {key: value for key, value in metadata.items() if value is not None}})
     write(path, {**english, "cells": cells})
 
 
