@@ -72,6 +72,7 @@ def train(task, seed):
     net, data = network(task, seed), batches(task, seed)
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": task["lr"]})
     train_ch5 = d2lzh.train_ch5 if CONTENDER == "d2lzh" else d2l.train_ch5
+    nd.waitall()  # the weights are drawn
     begin = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         train_ch5(net, *data, task["batch"], trainer, cpu(), 1)

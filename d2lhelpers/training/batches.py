@@ -223,15 +223,18 @@ def _check_loss(loss, classes, y):
 
 def check_images(net, loss, **iterators):
     """Refuse, before anything is changed, a network and a loss that cannot take the images or the labels."""
+    classes = {}  # of images of one shape, since looking at a deep network takes its time
     for name, data_iter in iterators.items():
         if isinstance(data_iter, ImageBatches):  # of others, the first batch has to be waited for
             settled = (p.list_ctx()[0] for p in net.collect_params().values() if p._data is not None)
-            X = nd.zeros((1, *data_iter.image_shape), ctx=next(settled, data_iter.ctx))
-            classes = count_classes(net, X, training=name == "train_iter")
-            check_labels(name, data_iter.labels, classes)
+            shape = data_iter.image_shape
+            X = nd.zeros((1, *shape), ctx=next(settled, data_iter.ctx))
+            if shape not in classes:
+                classes[shape] = count_classes(net, X, training=name == "train_iter")
+            check_labels(name, data_iter.labels, classes[shape])
             if name == "train_iter":
                 y = nd.array(data_iter.labels[: data_iter.batch_size], ctx=X.context, dtype="int32")
-                _check_loss(loss, classes, y)
+                _check_loss(loss, classes[shape], y)
 
 
 def batches_of(name, data_iter, net, devices, epoch=None, loss=None):
