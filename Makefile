@@ -5,6 +5,7 @@
 #   BROWSER=none     JupyterLab opens no browser
 #   CHAPTER=...      the chapter that `make reference` is about
 #   HUB=https://...  the JupyterHub that `make links` writes links for
+#   ISA=AVX2         `make bench` uses no wider vector instructions, and writes RESULTS-AVX2.md
 #   WORKERS=2        how many processes `make scale` trains with
 #   CHECKPOINT=...   the folder where `make scale` keeps its training
 #   UPGRADE=1        `make lock` takes the newest versions
@@ -16,7 +17,7 @@ NOTEBOOKS ?= work
 CHAPTER ?= batch_norm
 WORKERS ?= 2
 BIN := .venv/bin
-CHINESE := $(wildcard notebooks/zh)
+FILES := $(sort $(wildcard notebooks/*.ipynb notebooks/zh/*.ipynb))
 SPHINX := sphinx-build --fail-on-warning --keep-going --quiet -c docs
 COMPILE = $(PYTHON) tools/bootstrap.py uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
@@ -42,12 +43,9 @@ lab: env ## Open your own copies of the chapters, in work/, in JupyterLab
 		$(if $(filter none,$(BROWSER)),--no-browser) \
 		$(if $(filter 0,$(shell id -u)),--allow-root)
 
-test: env ## Run every notebook against its stored outputs, then the tests
-	@status=0; \
-	for folder in notebooks $(CHINESE); do \
-		$(BIN)/pytest --numprocesses=auto --dist=loadfile --nbval $$folder || status=1; done; \
-	$(BIN)/pytest --numprocesses=auto --dist=loadfile tests || status=1; \
-	exit $$status
+test: env ## Run every notebook against its stored outputs, and the tests, side by side
+	@# notebooks first: they take the longest
+	$(BIN)/pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder --nbval $(FILES) tests
 
 notebooks: env ## Keep what the chapters define in the package, run every notebook and store its outputs
 	$(BIN)/python tools/chapters.py save
@@ -55,9 +53,9 @@ notebooks: env ## Keep what the chapters define in the package, run every notebo
 	D2L_PROGRESS=$$(mktemp -d)/progress.json $(BIN)/jupyter-nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.extra_arguments=--IPKernelApp.capture_fd_output=False \
 		--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False \
-		$(addsuffix /*.ipynb,notebooks $(CHINESE))
+		$(FILES)
 	@# what a cell prints may come in parts
-	$(BIN)/jupyter-nbconvert --to notebook --inplace --coalesce-streams $(addsuffix /*.ipynb,notebooks $(CHINESE))
+	$(BIN)/jupyter-nbconvert --to notebook --inplace --coalesce-streams $(FILES)
 	$(BIN)/python tools/chapters.py clean
 
 translation: env ## Put new sentences into the Chinese catalogue, and list what the Chinese edition lacks
@@ -67,7 +65,7 @@ lint: env ## Check style, format and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	@# ruff would write "# @save"
-	@for name in $(addsuffix /*.ipynb,notebooks $(CHINESE)); do \
+	@for name in $(FILES); do \
 		sed 's/"#@save/"# @save/' $$name | $(BIN)/ruff format --quiet --diff --stdin-filename $$name - || exit 1; done
 	$(BIN)/codespell
 
@@ -82,9 +80,9 @@ lock: ## Compile requirements/*.txt from pyproject.toml
 reference: env ## Compute the reference results of CHAPTER
 	$(BIN)/python benchmarks/reference.py $(CHAPTER)
 
-bench: env ## Measure d2lhelpers against d2lzh and PyTorch and write benchmarks/RESULTS.md
+bench: env ## Measure d2lhelpers against d2lzh and PyTorch and write benchmarks/RESULTS*.md
 	$(PYTHON) tools/bootstrap.py bench
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py $(ISA)
 
 scale: env ## Train LeNet in WORKERS processes of this machine
 	$(BIN)/python benchmarks/scale.py --workers=$(WORKERS) --checkpoint="$(CHECKPOINT)"
@@ -96,8 +94,9 @@ book: ## Build the web book in build/book from the stored notebooks
 	mkdir -p build/chapters/en build/chapters/zh
 	cp docs/index.md notebooks/*.ipynb build/chapters/en
 	build/venv/bin/$(SPHINX) build/chapters/en build/book
-	$(if $(CHINESE),cp docs/index.zh.md build/chapters/zh/index.md && cp notebooks/zh/*.ipynb build/chapters/zh && \
-		build/venv/bin/$(SPHINX) -t zh build/chapters/zh build/book/zh)
+	cp docs/index.zh.md build/chapters/zh/index.md
+	cp notebooks/zh/*.ipynb build/chapters/zh
+	build/venv/bin/$(SPHINX) -t zh build/chapters/zh build/book/zh
 	@echo "The book begins at build/book/index.html."
 
 handout: ## Write the chapters without solutions to build/handout

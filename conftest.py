@@ -3,6 +3,7 @@
 import collections
 import os
 import tempfile
+from pathlib import Path
 
 import d2lhelpers  # noqa: F401  before any test imports mxnet, whose CUDA libraries it preloads
 import pytest
@@ -11,17 +12,23 @@ from d2lhelpers.environment import count_threads
 # The stored outputs are those of the cpu budget, on a GPU too; the notebooks' kernels inherit this.
 os.environ.setdefault("D2L_BUDGET", "cpu")
 
-# A learner's record of exercises is neither read nor touched; each run begins without one.
-_record = tempfile.TemporaryDirectory()
-os.environ["D2L_PROGRESS"] = os.path.join(_record.name, "progress.json")
+# A learner's record of exercises is neither read nor touched; each notebook and each file of tests begins without one.
+_folder = tempfile.TemporaryDirectory()
+_record = Path(_folder.name, "progress.json")
+os.environ["D2L_PROGRESS"] = str(_record)
+
+
+def pytest_runtest_teardown(item, nextitem):
+    """Forget what the cells of a notebook, or the tests of a file, have solved."""
+    if nextitem is None or nextitem.path != item.path:
+        _record.unlink(missing_ok=True)
 
 
 @pytest.hookimpl(optionalhook=True)  # there may be no xdist
-def pytest_xdist_auto_num_workers(config):
-    """Say how many processes `pytest -n auto` starts: one for each core that MXNet would use."""
+def pytest_xdist_auto_num_workers():
+    """Say how many processes `pytest -n auto` starts, one for each core that MXNet would use; each gets one thread."""
     cores, _ = count_threads()
-    if not config.option.nbval:  # a training in a notebook sees by itself which cores are free
-        os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["OMP_NUM_THREADS"] = "1"
     return min(cores, 8)
 
 

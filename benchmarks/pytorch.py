@@ -54,7 +54,7 @@ def values(attributes):
     return {name: text if text[0].isalpha() else ast.literal_eval(text) for name, text in attributes.items()}
 
 
-@functools.cache
+@functools.lru_cache(1)  # the memory of the network before is free again
 def network(name):
     """Return the network, what to call in its place, and its tensors by the names of MXNet's weights."""
     arrays, nodes = np.load(FOLDER / "arrays.npz"), json.loads((FOLDER / "graph.json").read_text())["nodes"]

@@ -29,7 +29,7 @@ STUDENT = 2.78  # Student's t at 95 % for so many: 4 degrees of freedom
 PYTORCH = ("eager", "channels-last", "compile")
 # The learning rates are low, so that rounding does not grow into losses that cannot be compared.
 TASKS = (
-    {"name": "LeNet + BN", "side": 28, "batch": 256, "train_size": 60_000, "test_size": 10_000, "lr": 1.0},
+    {"name": "LeNet + BN", "side": 28, "batch": 256, "train_size": 30_000, "test_size": 5000, "lr": 1.0},
     {"name": "VGG-11 ÷ 8", "side": 224, "batch": 64, "train_size": 256, "test_size": 64, "lr": 0.0005},
     {"name": "NiN", "side": 224, "batch": 64, "train_size": 128, "test_size": 64, "lr": 0.001},
     {"name": "GoogLeNet", "side": 96, "batch": 64, "train_size": 256, "test_size": 64, "lr": 0.001},
@@ -39,12 +39,14 @@ TARGETS = (  # what is measured, of whom, and how many times as much as d2lhelpe
     ("seconds", PYTORCH, 1.0),
     ("memory", PYTORCH, 0.67),
 )
-LIMITS = {  # what keeps oneDNN, OpenBLAS, PyTorch's own code and MKL to some instructions
+LIMITS = {  # what keeps oneDNN, OpenBLAS, MKL, PyTorch and what it compiles to some instructions
     "AVX2": {
         "DNNL_MAX_CPU_ISA": "AVX2",
         "OPENBLAS_CORETYPE": "Haswell",
-        "ATEN_CPU_CAPABILITY": "avx2",
         "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "TORCHINDUCTOR_CPP_MARCH": "haswell",
+        "TORCHINDUCTOR_CACHE_DIR": os.path.join(tempfile.gettempdir(), "torchinductor_avx2"),
     }
 }
 
@@ -99,7 +101,8 @@ def show_loss(answers, ours):
 
 def least(found, names, target):
     """Return how many times as much as d2lhelpers the least of some others takes; in bold below the target."""
-    name = min((name for name in names if name in found), key=found.get, default=None)
+    measured = [name for name in names if name in found and not math.isnan(found[name])]
+    name = min(measured, key=found.get, default=None)
     if name is None:
         return "–"
     ratio = found[name] / found["d2lhelpers"]
@@ -122,8 +125,8 @@ def report_training(workers):
         memory.append([network, *(f"{size:,.0f}" for size in found["memory"].values())])
     text = "- {name}: {train_size:,} images of {side} × {side} in batches of {batch}, and {test_size:,} to test."
     heads = [f"{names[0] if len(names) == 1 else 'PyTorch'}, {measure}: {target}" for measure, names, target in TARGETS]
-    lines = ["## Targets", "", "How many times as much as d2lhelpers the best of the others takes, and, in the head, what"]
-    lines += ["that is to be; bold where it is less.", "", *table(heads, targets)]
+    lines = ["## Targets", "", "How many times as much as d2lhelpers the best of the others takes, and (in the head)"]
+    lines += ["how many times that is to be; bold where it is less.", "", *table(heads, targets)]
     lines += ["## Training", "", "Seconds, and in brackets how many times as long as d2lhelpers took.", ""]
     lines += [*table(workers, seconds), *(text.format(**task) for task in TASKS), ""]
     lines += ["Mean training loss of all seeds. All start from the same weights, in the same order of images, but draw"]
@@ -134,7 +137,7 @@ def report_training(workers):
 
 def report_busy(workers, folder):
     """Return the lines about a training that is not alone: beside a busy process, and beside another training."""
-    task, rows = TASKS[0] | {"train_size": 20_480, "test_size": 2048}, []
+    task, rows = TASKS[0] | {"train_size": 10_240, "test_size": 1024}, []
     for name in ("d2lzh", "d2lhelpers", "eager"):
         if name not in workers:
             continue
@@ -151,8 +154,12 @@ def report_busy(workers, folder):
         both[1].process.communicate()
         quiet, *others = map(median, zip(*runs[1:], strict=True))
         rows.append([name, f"{quiet:.2f}", *(f"{seconds:.2f} ({seconds / quiet:.2f})" for seconds in others)])
-    lines = ["## Beside other work", "", "Seconds for LeNet + BN with 20,480 images, and in brackets how many times as"]
-    lines += ["long as alone. Of two trainings side by side, the slower one counts.", ""]
+    lines = [
+        "## Beside other work",
+        "",
+        f"Seconds for {task['name']} with {task['train_size']:,} images, and in brackets how",
+    ]
+    lines += ["many times as long as alone. Of two trainings side by side, the slower one counts.", ""]
     return [*lines, *table(["alone", "beside a busy process", "two side by side"], rows)]
 
 
@@ -210,12 +217,13 @@ def main():
             worker.process.communicate()  # closes its input, and waits until it has ended
     cores = f"{loky.cpu_count(only_physical_cores=True)} of {os.cpu_count()} cores"
     versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
+    command = "make bench" + (f" ISA={isa}" if isa else "")
     head = [
         "# Measurements",
         "",
         f"- Processor: {describe_processor(isa)}, {cores}",
         f"- Versions: {', '.join([f'Python {platform.python_version()}', *versions])}",
-        f"- Measured by `make bench` in {(time.monotonic() - begin) / 60:.0f} minutes: medians of {REPEATS} after one",
+        f"- Measured by `{command}` in {(time.monotonic() - begin) / 60:.0f} minutes: medians of {REPEATS} after one",
         "  to warm up; the contenders take turns. Read the ratios: seconds depend on the machine and its other work.",
         "- *d2lzh* runs as in the book: its `train_ch5`, a DataLoader with four workers, and MXNet's own settings.",
         "- *eager*, *channels-last* and *compile* are PyTorch on images in memory; the time to compile is left out.",

@@ -20,6 +20,7 @@ if sys.argv[1] == "d2lzh":
 import d2lhelpers as d2l
 import numpy as np
 from d2lhelpers.chapters import batch_norm, googlenet, nin, vgg
+from d2lhelpers.runtime import release_memory
 from mxnet import cpu, gluon, init, nd, sym
 from mxnet.gluon.data.vision import transforms
 from mxnet.name import NameManager
@@ -69,6 +70,7 @@ def batches(task, seed):
 
 def train(task, seed):
     """Train for one epoch and test; return the seconds that it took, and the training loss."""
+    release_memory()  # of the network before
     net, data = network(task, seed), batches(task, seed)
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": task["lr"]})
     train_ch5 = d2lzh.train_ch5 if CONTENDER == "d2lzh" else d2l.train_ch5

@@ -160,7 +160,7 @@ def test_batch_norm_histograms():
     assert sum(bar.get_height() for bar in before.patches) == 500
     assert before.get_title() == f"before\nmean {values.mean():.2f}, std {values.std():.2f}"
     assert normalised.get_title() == "normalised\nmean 0.00, std 1.00"
-    assert after.get_title() == "γ = 0.5, β = -1\nmean −1.00, std 0.50"
+    assert after.get_title() == "γ = 0.5, β = −1\nmean −1.00, std 0.50"
     assert [ax.texts[:] for ax in (before, normalised, after)] == [[], [], []]
 
 

@@ -79,7 +79,7 @@ def plot_distributions(samples, xlabel="value", bins=60):
             ax.set_yticks([])
             box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
             place = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": 9}
-            ax.text(0.98, 0.95, _mean_and_std(values), bbox=box, **place)
+            ax.text(0.98, 0.95, _mean_and_std(values).replace("-", "−"), bbox=box, **place)
     return figure
 
 
@@ -113,7 +113,7 @@ def plot_batch_norm(values, gamma=1.0, beta=0.0, eps=1e-5, *, mark=None, figure=
         if mark is not None:
             (line,) = ax.lines[1:] or [ax.axvline(color=ORANGE, linewidth=3)]
             line.set_xdata([stage[mark]] * 2)
-        ax.set_title(f"{title}\n{_mean_and_std(stage, ', ')}", fontsize="medium")
+        ax.set_title(f"{title}\n{_mean_and_std(stage, ', ')}".replace("-", "−"), fontsize="medium")
         ax.set_xlim(ends.min() - 0.5, ends.max() + 0.5)
     figure.axes[0].set_ylabel(f"batch of {values.size}")
     return figure
@@ -131,8 +131,7 @@ def _redraw_histogram(ax, values):
 
 
 def _mean_and_std(values, between="\n"):
-    text = f"mean {round(values.mean(), 2) + 0.0:.2f}{between}std {values.std():.2f}"  # + 0.0 makes −0.00 plain 0.00
-    return text.replace("-", "−")  # as on the axes
+    return f"mean {round(values.mean(), 2) + 0.0:.2f}{between}std {values.std():.2f}"  # + 0.0 makes −0.00 plain 0.00
 
 
 def plot_bars(panels, *, shares=False, same_scale=False, figure=None):

@@ -1,4 +1,4 @@
-"""JupyterLab, started as `make lab` does, in a real Chromium."""
+"""A real Chromium, and JupyterLab, started as `make lab` does."""
 
 import contextlib
 import functools
@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import threading
 from pathlib import Path
@@ -23,7 +22,7 @@ SWITCHES = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
@@ -34,6 +33,21 @@ def browser():
         browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES.split())
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def new_page(browser):
+    """Open a page, in a context of its own with some options of Playwright's."""
+    contexts = []
+
+    def new_page(**options):
+        contexts.append(browser.new_context(**options))
+        contexts[-1].set_default_timeout(120_000)  # other tests run beside it, and may take every core
+        return contexts[-1].new_page()
+
+    yield new_page
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture(scope="session")
@@ -68,12 +82,9 @@ def settings(tmp_path_factory):
 @contextlib.contextmanager
 def running_lab(settings, folder, **variables):
     """Start JupyterLab in a folder, as `make lab` does; gives its address, with its token."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     environment |= {"D2L_BUDGET": "smoke", "JUPYTERLAB_SETTINGS_DIR": str(settings.parent), **variables}
-    command = ["make", "lab", "BROWSER=none", f"PORT={port}", f"NOTEBOOKS={folder}"]
+    command = ["make", "lab", "BROWSER=none", f"NOTEBOOKS={folder}"]
     options = {"cwd": ROOT, "env": environment, "text": True, "start_new_session": True}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
     for line in process.stdout:
@@ -82,9 +93,11 @@ def running_lab(settings, folder, **variables):
     else:
         pytest.fail("JupyterLab did not start.")
     threading.Thread(target=process.stdout.read, daemon=True).start()  # it must not wait for a reader
-    yield found[0]
-    os.killpg(process.pid, 15)
-    process.wait(30)
+    try:
+        yield found[0]
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(30)
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +106,7 @@ def start_lab(settings):
     return functools.partial(running_lab, settings)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(folder, start_lab, tmp_path_factory):
     """The address of JupyterLab on the chapters."""
     record = tmp_path_factory.mktemp("record") / "progress.json"
@@ -109,13 +122,15 @@ class Notebook:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         address, _, token = lab.partition("?")
         page.goto(f"{address}/tree/{name}.ipynb?{token}&reset")
-        page.locator(".jp-Notebook").wait_for(timeout=60_000)
+        page.locator(".jp-Notebook").wait_for()
         sessions = f"{address.removesuffix('/lab')}/api/sessions?{token}"
-        for _ in range(120):  # the page says "idle" before it is connected, and asks for a kernel when told to run
+        for _ in range(240):  # the page says "idle" before it is connected, and asks for a kernel when told to run
             kernels = [entry["kernel"] for entry in page.request.get(sessions).json() if name in entry["path"]]
             if any(kernel["execution_state"] == "idle" and kernel["connections"] for kernel in kernels):
                 break
             page.wait_for_timeout(500)
+        else:
+            pytest.fail("The kernel has not become idle.")
         page.wait_for_timeout(1000)
 
     @property
@@ -138,18 +153,16 @@ class Notebook:
 
 
 @pytest.fixture
-def open_notebook(browser, lab, request, tmp_path):
+def open_notebook(new_page, lab, request, tmp_path):
     """Open a notebook by its name; a failure leaves a picture of the page."""
     pages = []
 
     def open_notebook(name):
-        pages.append(browser.new_page(viewport={"width": 1200, "height": 1000}))
+        pages.append(new_page(viewport={"width": 1200, "height": 1000}))
         return Notebook(pages[-1], lab, name)
 
     failed = request.session.testsfailed
     yield open_notebook
-    for page in pages:
-        if request.session.testsfailed > failed:
-            page.screenshot(path=tmp_path / "failure.png")
-            print(f"screenshot: {tmp_path / 'failure.png'}")
-        page.close()
+    for page in pages if request.session.testsfailed > failed else ():
+        page.screenshot(path=tmp_path / "failure.png")
+        print(f"screenshot: {tmp_path / 'failure.png'}")

@@ -41,13 +41,11 @@ def book(project):
 
 
 @pytest.fixture
-def open_page(browser, book):
+def open_page(new_page, book):
     """Open a page of the book by its name, and note what it asks for and what goes wrong."""
-    contexts = []
 
     def open_page(name, scheme="light"):
-        contexts.append(browser.new_context(color_scheme=scheme, viewport={"width": 1200, "height": 900}))
-        page = contexts[-1].new_page()
+        page = new_page(color_scheme=scheme, viewport={"width": 1200, "height": 900})
         page.requested, page.failed = [], []
         page.on("request", lambda request: page.requested.append(request.url))
         page.on("requestfailed", lambda request: page.failed.append(request.url))
@@ -55,9 +53,7 @@ def open_page(browser, book):
         page.goto(f"file://{book}/{name}.html", wait_until="load")
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    return open_page
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -71,7 +67,7 @@ def test_a_page_needs_no_other_host(open_page, name):
 @pytest.mark.parametrize("chapter", [*CHAPTERS.values(), *TRANSLATED])
 def test_a_chapter_has_formulas_figures_code_to_copy_and_folded_solutions(open_page, chapter):
     page = open_page(chapter)
-    page.locator("mjx-container svg:visible").first.wait_for(timeout=20_000)
+    page.locator("mjx-container svg:visible").first.wait_for()
     assert page.locator("mjx-merror").count() == 0
     figures = page.locator(".cell_output img")
     cells = json.loads((ROOT / "notebooks" / f"{chapter}.ipynb").read_text())["cells"]
@@ -99,14 +95,14 @@ def test_the_other_edition_opens_at_the_same_section(open_page, chapter):
         page.evaluate("document.querySelectorAll('article section')[4].scrollIntoView({behavior: 'instant'})")
         page.evaluate("document.querySelector('a.edition').click()")
         page.wait_for_url(f"**/{address}.html#section-*")
-        page.wait_for_function(f"Math.abs({top}) < innerHeight", timeout=10_000)
+        page.wait_for_function(f"Math.abs({top}) < innerHeight")
 
 
 def test_search_finds_a_chapter(open_page):
     page = open_page("search")
     page.goto(page.url + "?q=plateau")
     found = page.locator("#search-results li a").first
-    found.wait_for(timeout=20_000)
+    found.wait_for()
     assert "Network in Network" in " ".join(page.locator("#search-results li").all_inner_texts())
 
 

@@ -24,7 +24,7 @@ def test_all_cells_run_and_every_slider_changes_its_figure(open_notebook, chapte
     cells = nbformat.read(ROOT / "notebooks" / f"{chapter}.ipynb", as_version=4).cells
     wanted = sum("d2l.explore(" in cell.source for cell in cells if cell.cell_type == "code")
     explorers = notebook.page.locator(".widget-vbox:has(img.widget-image)")
-    explorers.nth(wanted - 1).wait_for(timeout=10_000)
+    explorers.nth(wanted - 1).wait_for()
     assert explorers.count() == wanted >= 1
     for explorer in explorers.all():
         picture, handles = explorer.locator("img.widget-image"), explorer.locator(".noUi-handle")
@@ -36,7 +36,6 @@ def test_all_cells_run_and_every_slider_changes_its_figure(open_notebook, chapte
             notebook.page.wait_for_function(
                 "([picture, before]) => picture.src != before && picture.complete && picture.naturalWidth > 0",
                 arg=[picture.element_handle(), before],
-                timeout=10_000,
             )
     assert notebook.errors == []
 
@@ -76,7 +75,7 @@ def test_the_curves_stay_in_place_and_stop_leaves_a_usable_network(open_notebook
     page.keyboard.press("Shift+Enter")
 
     curves = notebook.cells.first.locator(".jp-OutputArea-output img")
-    curves.wait_for(timeout=60_000)
+    curves.wait_for()
     pictures, places = page.evaluate(EVERY_FRAME, 60_000)
     assert pictures >= 3, "the curves are not redrawn"
     assert len(places) == 1, "the curves jump"
@@ -86,13 +85,13 @@ def test_the_curves_stay_in_place_and_stop_leaves_a_usable_network(open_notebook
     ).click()
     notebook.cells.nth(1).click()
     page.keyboard.press("Shift+Enter")
-    notebook.cells.nth(1).get_by_text("epochs: True usable: True").wait_for(timeout=20_000)
+    notebook.cells.nth(1).get_by_text("epochs: True usable: True").wait_for()
     assert notebook.error_outputs() == []
     assert curves.count() == 1
     assert notebook.errors == []
 
 
-def test_the_workspace_of_binder_opens_chapter_1(browser, start_lab, folder, tmp_path):
+def test_the_workspace_of_binder_opens_chapter_1(new_page, start_lab, folder, tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "notebooks").symlink_to(folder)
     workspaces = {"JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces")}
@@ -100,9 +99,8 @@ def test_the_workspace_of_binder_opens_chapter_1(browser, start_lab, folder, tmp
     command = [jupyter, "lab", "workspaces", "import", ROOT / "binder" / "workspace.json"]
     subprocess.run(command, check=True, env={**os.environ, **workspaces})
     with start_lab(tmp_path / "home", **workspaces) as address:
-        page = browser.new_page()
+        page = new_page()
         page.goto(address)
-        page.locator(".jp-Notebook h1").first.wait_for(timeout=60_000)
+        page.locator(".jp-Notebook h1").first.wait_for()
         assert page.locator(".jp-Notebook h1").first.inner_text().startswith("1 · Batch normalisation")
-        page.locator(".jp-DirListing-itemText").nth(len(CHAPTERS) - 1).wait_for(timeout=20_000)
-        page.close()
+        page.locator(".jp-DirListing-itemText").nth(len(CHAPTERS) - 1).wait_for()

@@ -183,8 +183,8 @@ def without(number=0, path=2, divided=True, norm=nn.BatchNorm):
     return chain(*net[:2], chain(*blocks), *net[3:])
 
 
-def without_several(stages):
-    """Return GoogLeNet with 1 × 1 in the place of every second path in some of its stages."""
+def without_path_2(stages):
+    """Return GoogLeNet with a 1 × 1 convolution in place of path 2 of every block in some stages."""
     net = normalised()
     for i in stages:
         for block in net[i]:
@@ -197,8 +197,8 @@ wrong("googlenet.path", "An accuracy runs from 0 to 1", 0.8, without, 80)
 wrong("googlenet.path", "my_prediction is 75", 75, without, 0.8)
 wrong("googlenet.path", "must be a number", "high", without, 0.8)
 wrong("googlenet.path", "are still there", 0.8, normalised, 0.8)
-wrong("googlenet.path", "No Inception block has", 0.8, lambda: without_several((2, 3, 4)), 0.8)
-wrong("googlenet.path", "has 8 convolutions of 3 × 3", 0.8, lambda: without_several((2,)), 0.8)
+wrong("googlenet.path", "No Inception block has", 0.8, lambda: without_path_2((2, 3, 4)), 0.8)
+wrong("googlenet.path", "has 8 convolutions of 3 × 3", 0.8, lambda: without_path_2((2,)), 0.8)
 wrong("googlenet.path", "are still there", 0.8, lambda: without(path=3), 0.8)
 wrong("googlenet.path", "has no batch norm", 0.8, lambda: without(norm=None), 0.8)
 wrong("googlenet.path", "must do what GoogLeNet", 0.8, lambda: without(number=1), 0.8)
