@@ -222,8 +222,8 @@ def test_the_network_at_a_pixel_joins_every_circle_with_every_other():
     assert len(ax.lines) - len(circles) == 2 * 4 + 4 * 4 + 4 * 4 + 4
     sizes = collections.Counter(patch.get_width() for patch in ax.patches)
     assert sizes == {8: 1 + 4, 3: 3, 1: 1}  # the picture and the maps of four channels, the windows, the pixel
-    convolutions = [text.get_text() for text in ax.texts if "convolution" in text.get_text()]
-    assert convolutions == ["3 × 3\nconvolution", "1 × 1\nconvolution", "1 × 1\nconvolution"]
+    convolutions = [text.get_text() for text in ax.texts if "conv" in text.get_text()]
+    assert convolutions == ["3 × 3\nconv", "1 × 1\nconv", "1 × 1\nconv"]
 
 
 @pytest.mark.parametrize(
